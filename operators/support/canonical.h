@@ -1,0 +1,32 @@
+/* canonical.h - canonical numbers, issuers and types (rules 2 and 3), fold and shape (rules 4).
+ *
+ * Pure functions over borrowed bytes: no state, no allocation, any thread. The all-ASCII path is
+ * one table look-up a character; the rest of Unicode goes through utf8proc, off the hot path.
+ */
+#ifndef CHECKIT_CANONICAL_H
+#define CHECKIT_CANONICAL_H
+
+#include "operators/support/rule_data.h"
+#include "pipeline/document.h"
+#include "pipeline/entry.h"
+
+/* The whole canonical form of a document as sent. Unscreenable is decided before specimen. */
+void canonical_document(const struct rule_data *data, const struct document *sent,
+                        struct canonical *out);
+
+/* N(x) alone, steps 1 to 6, or to 7 with placeholders: fills number, fold, size, unscreenable and
+ * CANONICAL_HOMOGLYPH. */
+void canonical_number(struct bytes sent, bool refuse_placeholders, struct canonical *out);
+
+enum document_type canonical_type(struct bytes sent);
+
+/* shape(n) as one number: bit i set when character i is a letter, and the length above bit 24.
+ * Numbers of the same shape have the same value. */
+uint32_t canonical_shape(const char *number, uint8_t size);
+
+/* Makes a change an entry (rules 3, last point): REJECTION_NO and *out filled, or the first reason
+ * that applies. For CHANGE_WITHDRAW only the id is checked and the entry is not live. */
+enum rejection canonical_entry(const struct rule_data *data, const struct change *change,
+                               struct entry *out);
+
+#endif

@@ -1,0 +1,164 @@
+/* kafka.h - the Kafka client: the only module that includes librdkafka.
+ *
+ * Settings are those of design 6 and 7; what the configuration passes through (`kafka:`) wins, save
+ * those the guarantees rest on, which are refused (EX_CONFIG): enable.auto.commit,
+ * enable.auto.offset.store, auto.offset.reset, acks, enable.idempotence, isolation.level,
+ * enable.partition.eof, message.timeout.ms, partitioner, allow.auto.create.topics.
+ *
+ * Tests link another kafka.c behind this header and drive the same line from a seeded scheduler.
+ */
+#ifndef CHECKIT_KAFKA_H
+#define CHECKIT_KAFKA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pipeline/base/bytes.h"
+#include "pipeline/base/status.h"
+#include "pipeline/config.h"
+#include "pipeline/record.h"
+
+struct kafka_consumer;
+struct kafka_producer;
+struct kafka_mock;
+
+enum { KAFKA_OFFSET_NONE = -1 };
+
+/* One partition and a place in it. topic: index into the topics given at open. */
+struct kafka_position {
+    uint16_t topic;
+    int32_t partition;
+    int64_t offset; /* next to read, or KAFKA_OFFSET_NONE */
+};
+
+/* --- consumer: one thread ------------------------------------------------------------------- */
+
+/* Called from inside kafka_consumer_poll, on the same thread, between batches. The consumer
+ * changes the assignment when the call returns. */
+struct kafka_rebalance {
+    void *state;
+    /* Newly assigned; the offset each starts at (resolved already: committed, else `start`). */
+    void (*assigned)(void *state, const struct kafka_position *positions, uint32_t count);
+    /* To be given up: commit now (kafka_commit). lost: someone else may have them already. */
+    void (*revoked)(void *state, const struct kafka_position *positions, uint32_t count, bool lost);
+};
+
+/* In a group: subscribes to the configured inputs. worker names the client. */
+enum status kafka_consumer_open(const struct config *config, uint32_t worker,
+                                const struct kafka_rebalance *rebalance,
+                                struct kafka_consumer **out, struct error *err) MUST_USE;
+
+/* Without a group: one topic, nothing assigned yet (kafka_assign). For the feed and for tools. */
+enum status kafka_reader_open(const struct config *config, const char *topic, const char *client,
+                              struct kafka_consumer **out, struct error *err) MUST_USE;
+
+/* Leaves the group. Every message must have been released. */
+void kafka_consumer_close(struct kafka_consumer *consumer);
+
+/* Waits up to timeout_ms for a first message, then takes what is there, up to capacity. Fills
+ * message, key, payload, origin and received_at_ms of each record; status is RECORD_OK, or
+ * RECORD_OFFSETS_LOST for a gap (no message; origin.offset is the first lost offset, offsets_lost
+ * how many; reading goes on at the low watermark). Serves rebalances. STATUS_FAIL on fatal errors
+ * only. */
+enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
+                       uint32_t timeout_ms, uint32_t *count, struct error *err) MUST_USE;
+
+/* Gives the message of a record back; a record without one is left alone. */
+void kafka_release(struct record *record);
+
+/* A header of a record's message; data NULL when absent. */
+struct bytes kafka_header(const struct record *record, const char *name);
+
+/* Where the consumer stands: the offset after the last record handed out (or skipped, such as
+ * transaction markers); KAFKA_OFFSET_NONE before the first. */
+enum status kafka_position(struct kafka_consumer *consumer, struct kafka_position *positions,
+                           uint32_t count, struct error *err) MUST_USE;
+
+/* Replaces the assignment of a reader; offset is where each partition starts. */
+enum status kafka_assign(struct kafka_consumer *reader, const struct kafka_position *positions,
+                         uint32_t count, struct error *err) MUST_USE;
+
+/* Pause or resume fetching. Paused partitions still count as assigned. */
+enum status kafka_pause(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                        uint32_t count, struct error *err) MUST_USE;
+enum status kafka_resume(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                         uint32_t count, struct error *err) MUST_USE;
+enum status kafka_seek(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                       uint32_t count, struct error *err) MUST_USE;
+
+/* Commits; waits for the broker's answer when sync (at most 5 s), else returns at once and reports
+ * failures to the log. A commit refused since the partitions have moved on is STATUS_ABORT. */
+enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                         uint32_t count, bool sync, struct error *err) MUST_USE;
+
+/* Low and high (with read_committed: last stable) offsets now; waits for the broker. */
+enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, int32_t partition,
+                             int64_t *low, int64_t *high, struct error *err) MUST_USE;
+
+/* Committed offsets of the group; KAFKA_OFFSET_NONE where there is none. Waits for the broker. */
+enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
+                            uint32_t count, struct error *err) MUST_USE;
+
+/* How many partitions a topic has; 0 when it does not exist. Waits for the broker. */
+enum status kafka_partitions(struct kafka_consumer *consumer, uint16_t topic, uint32_t *count,
+                             struct error *err) MUST_USE;
+
+/* The cluster's id; the text lives as long as the consumer. Waits for the broker. */
+enum status kafka_cluster_id(struct kafka_consumer *consumer, const char **id,
+                             struct error *err) MUST_USE;
+
+/* --- producer: one thread ------------------------------------------------------------------- */
+
+struct kafka_header_field {
+    const char *name;
+    struct bytes value;
+};
+
+/* What is to be sent. Everything is copied by the call. opaque comes back with the report. */
+struct kafka_message {
+    const char *topic;
+    struct bytes key;     /* data NULL: none */
+    struct bytes payload; /* data NULL: a null value */
+    const struct kafka_header_field *headers;
+    uint32_t headers_count;
+    int32_t partition; /* -1: by the key (murmur2_random) */
+    uint64_t opaque;
+};
+
+enum kafka_delivery { KAFKA_DELIVERED, KAFKA_TOO_LARGE, KAFKA_DELIVERY_FAILED };
+
+struct kafka_reports {
+    void *state;
+    /* Called from inside kafka_producer_poll and kafka_flush, on the producer's thread. */
+    void (*report)(void *state, enum kafka_delivery delivery, uint64_t opaque, const char *reason);
+};
+
+enum status kafka_producer_open(const struct config *config, const char *client,
+                                const struct kafka_reports *reports, struct kafka_producer **out,
+                                struct error *err) MUST_USE;
+/* Purges what is still queued: flush first. */
+void kafka_producer_close(struct kafka_producer *producer);
+
+/* STATUS_RETRY: the queue is full; poll and come again. KAFKA_TOO_LARGE is reported like any
+ * delivery, so every accepted message has exactly one report. */
+enum status kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
+                          struct error *err) MUST_USE;
+
+/* Serves reports. STATUS_FAIL on a fatal error of the producer. */
+enum status kafka_producer_poll(struct kafka_producer *producer, uint32_t timeout_ms,
+                                struct error *err) MUST_USE;
+
+/* Waits until everything has its report, at most timeout_ms: STATUS_RETRY when not all have. */
+enum status kafka_flush(struct kafka_producer *producer, uint32_t timeout_ms,
+                        struct error *err) MUST_USE;
+
+/* --- embedded broker (librdkafka's mock cluster): for the demo and fast tests ---------------- */
+
+/* *out is the caller's: kafka_mock_close. */
+enum status kafka_mock_open(struct kafka_mock **out, struct error *err) MUST_USE;
+void kafka_mock_close(struct kafka_mock *mock);
+const char *kafka_mock_bootstrap(const struct kafka_mock *mock);
+enum status kafka_mock_topic(struct kafka_mock *mock, const char *topic, uint32_t partitions,
+                             struct error *err) MUST_USE;
+
+#endif

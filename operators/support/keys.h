@@ -1,0 +1,75 @@
+/* keys.h - key files, and everything made with a key: fingerprints, tags, sealed texts, ids.
+ *
+ * Two key files, each 32 bytes behind a text header, mode 0400 (anything wider is refused): the
+ * store key (fingerprints, tags, seals; one store) and the identity key (alert ids, sighting ids,
+ * tokens; shared by all processes, never rotated with the store's). A missing file is EX_CONFIG and
+ * names `checkit key new`.
+ *
+ *   fingerprint  PRF of design 4: AES-128 CBC-MAC over exactly two blocks, subkey per kind, through
+ *                libcrypto in batches. Input: kind (1 byte), issuer (3), size (1), fold (24),
+ * zeros. tag, id      keyed BLAKE2b-128 (libsodium), each field preceded by its length as 4 bytes
+ *                little-endian
+ *   seal         XChaCha20-Poly1305 (libsodium), random nonce in front, the entry id as
+ *                associated data
+ *
+ * Open handles are read-only and may be used by any thread, but for struct key_prf: one a thread.
+ */
+#ifndef CHECKIT_KEYS_H
+#define CHECKIT_KEYS_H
+
+#include "pipeline/base/bytes.h"
+#include "pipeline/base/status.h"
+#include "pipeline/batch.h"
+
+struct store_key;
+struct identity;
+struct key_prf;
+
+enum { ID_SIZE = 16, ID_TEXT_SIZE = 33, SEAL_OVERHEAD = 40 };
+
+/* A keyed BLAKE2b-128; as text 32 hexadecimal digits and a NUL. */
+struct id {
+    uint8_t bytes[ID_SIZE];
+};
+void id_to_text(const struct id *id, char text[ID_TEXT_SIZE]);
+
+enum key_kind { KEY_STORE, KEY_IDENTITY };
+
+/* Creates the file, mode 0400, synced; refuses to overwrite. */
+enum status keys_create(const char *path, enum key_kind kind, struct error *err) MUST_USE;
+
+enum status store_key_open(const char *path, struct store_key **out, struct error *err) MUST_USE;
+void store_key_close(struct store_key *key);
+enum status identity_open(const char *path, struct identity **out, struct error *err) MUST_USE;
+void identity_close(struct identity *identity);
+
+/* Tells stores of different keys apart without telling the key. */
+struct id store_key_check_value(const struct store_key *key);
+
+enum status key_prf_open(const struct store_key *key, struct key_prf **out,
+                         struct error *err) MUST_USE;
+void key_prf_close(struct key_prf *prf);
+
+/* One fingerprint a form, for forms that are screened; all zero for the others. count may be
+ * anything; the cost is about 4 ns each. */
+void key_prf_documents(struct key_prf *prf, const struct canonical *forms, uint32_t count,
+                       struct key *out);
+
+/* The keyed hash of a canonical number: what points carry to tell numbers of one fold apart. */
+struct id store_key_tag(const struct store_key *key, const char *number, uint8_t size);
+
+/* out holds plain.size + SEAL_OVERHEAD bytes. */
+void store_key_seal(const struct store_key *key, struct bytes entry_id, struct bytes plain,
+                    uint8_t *out);
+/* False when the bytes were not sealed with this key for this id. out: sealed.size - overhead. */
+bool store_key_unseal(const struct store_key *key, struct bytes entry_id, struct bytes sealed,
+                      uint8_t *out) MUST_USE;
+
+/* Ids under the identity key, over fields in order (design 6). label separates the uses. */
+struct id identity_hash(const struct identity *identity, const char *label,
+                        const struct bytes *fields, uint32_t count);
+
+/* A keyless hash, for key check values and for naming what is too large to quote. */
+struct id keys_plain_hash(struct bytes data);
+
+#endif

@@ -1,0 +1,56 @@
+/* projection.h - reads the few fields we need out of an Avro datum, and skips the rest.
+ *
+ * A writer's schema is compiled once per id, with what is wanted of it, into a flat program of
+ * operations. Running it borrows strings, bytes, fixed and enum symbols from the datum or from the
+ * projection, allocates nothing, and checks every length, count and depth against the bytes that
+ * are left. Only this module includes Avro C, which parses schemas after their size and nesting
+ * were checked; data never reach it.
+ *
+ * Source: Avro 1.11 specification, "Binary Encoding" and "Complex Types". What fastavro reads is
+ * read to the same values; what it refuses is refused, save bytes that are not UTF-8 (rules 2
+ * decide) and the content of skipped fields. Bytes after the datum are ignored, as it does.
+ *
+ * A projection is read-only after compiling: any thread may run it.
+ */
+#ifndef CHECKIT_PROJECTION_H
+#define CHECKIT_PROJECTION_H
+
+#include "pipeline/base/memory.h"
+#include "pipeline/base/status.h"
+#include "pipeline/document.h"
+#include "pipeline/entry.h"
+#include "pipeline/mapping.h"
+#include "pipeline/record.h"
+
+struct projection;
+
+/* For records of an input topic. The schema must have every document path's number path, or it is
+ * refused (EX_DATAERR, the path named); all other paths are optional, but one that ends at a type
+ * that cannot be read as asked is refused too. *out is the caller's: projection_close. */
+enum status projection_compile(const char *schema, size_t schema_size,
+                               const struct mapping *mapping, struct projection **out,
+                               struct error *err) MUST_USE;
+
+/* For records of document-changes: the fields of schemas/DocumentChange.avsc, by their names. */
+enum status projection_compile_change(const char *schema, size_t schema_size,
+                                      struct projection **out, struct error *err) MUST_USE;
+
+void projection_close(struct projection *projection);
+
+/* Documents of one datum, in the order they stand in it, the first `skip` left out. Stops when out
+ * is full: *more is then true. Returns RECORD_OK, RECORD_DATUM_INVALID or
+ * RECORD_TOO_MANY_DOCUMENTS; with the latter two nothing of the record counts. Texts written out
+ * (integers) go to the arena; when it is full, that too ends the slice with *more. */
+enum record_status projection_documents(const struct projection *projection, struct bytes datum,
+                                        uint32_t skip, struct arena *arena, struct document *out,
+                                        uint32_t capacity, uint32_t *count, bool *more);
+
+/* What an alert says of the event. The mapping's fixed values win. RECORD_OK or
+ * RECORD_DATUM_INVALID (which projection_documents would have said first). */
+enum record_status projection_context(const struct projection *projection, struct bytes datum,
+                                      struct context *out);
+
+enum record_status projection_change(const struct projection *projection, struct bytes datum,
+                                     struct change *out);
+
+#endif

@@ -1,0 +1,38 @@
+/* rule_data.h - the data behind the rules: country codes and aliases, document templates, issuers
+ * whose card number is the person's (rules 3, 4, 5).
+ *
+ * Read once at start from the program's own assets or from a folder with the same four files
+ * (iso_3166.csv, country_aliases.csv, document_templates.csv, personal_number_issuers.csv); a fault
+ * names file, line and value (EX_CONFIG). Read-only afterwards, so any thread may use it.
+ */
+#ifndef CHECKIT_RULE_DATA_H
+#define CHECKIT_RULE_DATA_H
+
+#include "pipeline/base/bytes.h"
+#include "pipeline/base/status.h"
+#include "pipeline/document.h"
+
+struct rule_data;
+
+/* folder NULL: the assets. *out is the caller's: rule_data_close. */
+enum status rule_data_open(const char *folder, struct rule_data **out, struct error *err) MUST_USE;
+void rule_data_close(struct rule_data *data);
+
+enum issuer_kind {
+    ISSUER_KNOWN,
+    ISSUER_NONE,    /* absent, or said to be none: not counted */
+    ISSUER_UNKNOWN, /* counted, and treated as none */
+    ISSUER_SPECIMEN
+};
+
+/* Rules 3, first point. *out is all zero unless ISSUER_KNOWN. Never fails, no allocation. */
+enum issuer_kind rule_data_find_issuer(const struct rule_data *data, struct bytes sent,
+                                       struct issuer *out);
+
+/* Whether the issuer's identity card carries the number of the person (rules 5). */
+bool rule_data_is_personal_number(const struct rule_data *data, struct issuer issuer);
+
+/* Hash of what stored keys depend on: aliases, country list, utf8proc's version (design 4). */
+uint64_t rule_data_canonical_hash(const struct rule_data *data);
+
+#endif

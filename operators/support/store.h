@@ -1,0 +1,115 @@
+/* store.h - the list on disk (RocksDB) and in memory (filter), design 4.
+ *
+ * One writer, the feed thread; one reader a worker. A reader enters before it probes and leaves
+ * when it has read all it needs; what a change makes obsolete is removed only after every reader
+ * that was inside has left, so no listed document is ever missed:
+ *
+ *   store_apply    filter bits, then one WriteBatch: new keys, the entry's new record or
+ *                  tombstone, shape counters, feed offsets, and a `due` record naming old keys
+ *   store_settle   once the readers inside at that time have left: due keys that the entry does
+ *                  not hold again are removed with their `due` record
+ *
+ * Families: entries (id -> sealed record), points (fingerprint | hash of id -> id, tag, type,
+ * flags), due, shapes, meta (format, key check, canonical hash, origin, feed offsets, caught up).
+ * WAL on, sync off: a power cut loses a tail of changes together with their offsets, and the feed
+ * brings them again.
+ *
+ * Tests link a store of their own behind this header, or open this one in memory (path NULL).
+ */
+#ifndef CHECKIT_STORE_H
+#define CHECKIT_STORE_H
+
+#include "operators/support/keys.h"
+#include "pipeline/base/status.h"
+#include "pipeline/batch.h"
+#include "pipeline/entry.h"
+
+struct store;
+
+/* Next offset to read of one partition of the feed; everything before it is applied. */
+struct feed_offset {
+    int32_t partition;
+    int64_t next_offset;
+};
+
+enum store_outcome {
+    STORE_APPLIED,
+    STORE_OLDER, /* a lower revision than the entry's: nothing changed, offsets move on */
+};
+
+struct store_figures {
+    uint64_t entries_live;
+    uint64_t entries_withdrawn;
+    uint64_t points;
+    uint64_t filter_keys;
+    uint64_t filter_capacity;
+    uint64_t due; /* changes whose old keys wait for readers */
+};
+
+/* Creates the directory when it does not exist. canonical_hash: rule_data_canonical_hash.
+ * EX_CONFIG: another key's store; EX_UNAVAILABLE: locked by another process; EX_DATAERR: corrupt,
+ * or canonical_hash differs: the caller sets it aside (store_quarantine) and starts with an empty
+ * one. At start all due removals are done and the filter is filled from the points. *out is the
+ * caller's: store_close, after every thread has stopped using it. */
+enum status store_open(const char *path, const struct store_key *key, uint64_t canonical_hash,
+                       uint32_t readers, struct store **out, struct error *err) MUST_USE;
+void store_close(struct store *store);
+
+/* Renames the directory to PATH.quarantine, replacing an earlier one. */
+enum status store_quarantine(const char *path, struct error *err) MUST_USE;
+
+/* --- the writer: one thread --- */
+
+/* Applies changes in order, in one WriteBatch with the offsets (which replace those stored for the
+ * same partitions). outcomes[i] tells what became of entries[i]. count may be 0: offsets only. */
+enum status store_apply(struct store *store, const struct entry *entries, uint32_t count,
+                        const struct feed_offset *offsets, uint32_t offsets_count,
+                        enum store_outcome *outcomes, struct error *err) MUST_USE;
+
+/* Does the removals whose readers have left; never waits. *pending: how many still wait. */
+enum status store_settle(struct store *store, uint32_t *pending, struct error *err) MUST_USE;
+
+/* Remembers that the feed was at its end; asked again at the next start. */
+enum status store_set_caught_up(struct store *store, struct error *err) MUST_USE;
+bool store_was_caught_up(const struct store *store);
+
+/* Ties the store to one feed: cluster id and topic id. Set once, when empty; "" when not set. */
+enum status store_set_origin(struct store *store, const char *origin, struct error *err) MUST_USE;
+const char *store_origin(const struct store *store);
+
+/* Fills up to capacity offsets, ordered by partition; returns how many there are. Any thread:
+ * what it gives is applied, removals included. */
+uint32_t store_offsets(const struct store *store, struct feed_offset *out, uint32_t capacity);
+
+struct store_figures store_figures(const struct store *store); /* any thread */
+
+/* Makes what is applied durable (flush and sync of the write-ahead log). */
+enum status store_sync(struct store *store, struct error *err) MUST_USE;
+
+/* --- readers: index below the number given to store_open, one thread each --- */
+
+void store_enter(struct store *store, uint32_t reader);
+void store_leave(struct store *store, uint32_t reader);
+
+/* Between enter and leave. passes as in filter_probe. */
+void store_probe(const struct store *store, const struct key *keys, uint32_t count,
+                 uint8_t *passes);
+
+/* Where a look-up stopped; zero at the start of each. */
+struct store_cursor {
+    uint8_t last[8]; /* hash of the last id given */
+    bool started;
+};
+
+/* The entries that have a point under the key, in a fixed order, from the cursor on, live ones as
+ * they stand now (the caller judges). Reads up to capacity; *count < capacity: there are no more.
+ * Between enter and leave. */
+enum status store_find(struct store *store, uint32_t reader, const struct key *key,
+                       struct store_cursor *cursor, struct entry *out, uint32_t capacity,
+                       uint32_t *count, struct error *err) MUST_USE;
+
+/* One entry by id, live or withdrawn; *found false when the id was never seen. Any reader. */
+enum status store_get(struct store *store, struct bytes id, struct entry *out, bool *found,
+                      struct error *err) MUST_USE;
+
+#endif

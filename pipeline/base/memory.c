@@ -1,0 +1,74 @@
+#include "pipeline/base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void die(size_t count, size_t size)
+{
+    (void)fprintf(stderr, "checkit: out of memory (%zu x %zu bytes)\n", count, size);
+    abort();
+}
+
+void *memory_new(size_t count, size_t size)
+{
+    void *memory = calloc(count ? count : 1, size ? size : 1);
+    if (!memory)
+        die(count, size);
+    return memory;
+}
+
+void *memory_resize(void *memory, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        die(count, size);
+    void *resized = realloc(memory, total ? total : 1);
+    if (!resized)
+        die(count, size);
+    return resized;
+}
+
+char *memory_copy_text(const char *text, size_t size)
+{
+    char *copy = memory_new(size + 1, 1);
+    if (size)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+void memory_free(void *memory)
+{
+    free(memory);
+}
+
+void arena_open(struct arena *arena, size_t capacity_bytes)
+{
+    arena->buffer = memory_new(capacity_bytes, 1);
+    arena->capacity_bytes = capacity_bytes;
+    arena->used_bytes = 0;
+}
+
+void arena_close(struct arena *arena)
+{
+    memory_free(arena->buffer);
+    *arena = (struct arena){0};
+}
+
+void *arena_get(struct arena *arena, size_t size_bytes)
+{
+    size_t left = arena->capacity_bytes - arena->used_bytes;
+    size_t rounded = (size_bytes + 7) & ~(size_t)7;
+    if (rounded < size_bytes || rounded > left)
+        return NULL;
+    void *piece = arena->buffer + arena->used_bytes;
+    arena->used_bytes += rounded;
+    return piece;
+}
+
+struct bytes arena_copy(struct arena *arena, struct bytes source)
+{
+    uint8_t *copy = arena_get(arena, source.size);
+    if (copy && source.size)
+        memcpy(copy, source.data, source.size);
+    return bytes_of(copy, copy ? source.size : 0);
+}

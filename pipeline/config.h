@@ -1,0 +1,85 @@
+/* config.h - the configuration of a process: one YAML file, read once at start.
+ *
+ * One property table in config.c makes the parser, the defaults, the messages and the reference
+ * (`checkit config reference`). Every fault names file, line and key, and what is allowed
+ * (EX_CONFIG).
+ */
+#ifndef CHECKIT_CONFIG_H
+#define CHECKIT_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "pipeline/base/log.h"
+#include "pipeline/base/status.h"
+#include "pipeline/hit.h"
+#include "pipeline/limits.h"
+#include "pipeline/mapping.h"
+
+enum start_at { START_EARLIEST, START_LATEST, START_TIME };
+
+enum { KAFKA_PROPERTIES_MAX = 128 };
+
+/* A librdkafka property passed through as written. */
+struct kafka_property {
+    const char *name;
+    const char *value;
+};
+
+struct input {
+    const char *topic;
+    struct mapping mapping;
+};
+
+/* Texts live until config_close. */
+struct config {
+    /* kafka: passed to every client; `bootstrap.servers` is required */
+    struct kafka_property kafka[KAFKA_PROPERTIES_MAX];
+    uint32_t kafka_count;
+    const char *group;    /* consumer group of the screeners */
+    const char *instance; /* name of this process in logs and client ids */
+    uint32_t workers;
+    uint32_t memory_mb; /* for what Kafka has in flight in both directions */
+    enum start_at start;
+    int64_t start_time_ms; /* with START_TIME */
+    uint32_t commit_interval_ms;
+
+    struct input inputs[INPUTS_MAX];
+    uint32_t inputs_count;
+
+    const char *alerts_topic;
+    const char *receipts_topic;
+    const char *dead_letters_topic;
+    uint32_t due_s[CLASS_COUNT]; /* an alert's due_by = received_at + this */
+
+    const char *feed_topic;
+    uint32_t feed_wait_s;
+    bool feed_hold_when_stale; /* when_stale: hold; else screen, alerts marked stale */
+
+    const char *store_path;
+    const char *store_key_path;
+    const char *identity_key_path;
+    const char *schemas_folder; /* ID.avsc */
+    const char *rules_folder;   /* NULL: the data compiled in */
+
+    enum log_level log_level;
+    bool log_json;
+};
+
+/* *out is the caller's: config_close. */
+enum status config_open(const char *path, struct config **out, struct error *err) MUST_USE;
+
+/* The same from text; name stands for the path in messages. */
+enum status config_parse(const char *name, const char *text, size_t size, struct config **out,
+                         struct error *err) MUST_USE;
+
+void config_close(struct config *config);
+
+/* The value of a pass-through property, or NULL. */
+const char *config_kafka_property(const struct config *config, const char *name);
+
+/* The reference, in Markdown: every key with type, unit, default, range and meaning. */
+void config_write_reference(FILE *out);
+
+#endif

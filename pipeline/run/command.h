@@ -1,0 +1,19 @@
+/* command.h - the subcommands of checkit: one function each, in a file of its own. */
+#ifndef CHECKIT_COMMAND_H
+#define CHECKIT_COMMAND_H
+
+#include "pipeline/base/status.h"
+
+/* Runs with argv[0] the command's name; returns the process's exit code by way of err: STATUS_OK is
+ * 0, a failure is err->exit_code after err->text was printed. --help prints to standard output. */
+typedef enum status command_run(int argc, char **argv, struct error *err);
+
+command_run command_screen;   /* screen -c FILE [--until-end] */
+command_run command_generate; /* generate list|events ... */
+command_run command_feed;     /* feed -c FILE CSV */
+command_run command_key;      /* key new ... */
+command_run command_schemas;  /* schemas DIR: our contracts as ID.avsc */
+command_run command_config;   /* config reference | config check --offline */
+command_run command_demo;     /* demo */
+
+#endif
