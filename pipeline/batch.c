@@ -21,10 +21,13 @@ void batch_reset_window(struct batch *batch)
 {
     batch->subjects_count = 0;
     batch->subjects_canonical = 0;
+    batch->subjects_keyed = 0;
     batch->subjects_matched = 0;
     batch->hits_count = 0;
     batch->hits_encoded = 0;
     batch->hits_sent = 0;
+    batch->dead_letters_sent = 0;
+    batch->window_has_unscreenable = false;
     batch->window_is_slice = false;
     arena_reset(&batch->documents_arena);
     arena_reset(&batch->alerts_arena);

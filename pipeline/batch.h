@@ -10,9 +10,10 @@
  *     hits      [0 .. sent .. count)                   of the subjects matched in this round
  *
  *   source   polls only when done == count; it then frees the old messages
- *   decode   fills the window when every subject of the last one is matched and every hit is sent
+ *   decode   opens the next window when none is open (window_end == records_done)
  *   match    goes on at subjects.matched when every hit is sent
- *   sink     sends hits from hits.sent, then dead letters; then moves done to window_end
+ *   sink     sends hits from hits.sent, then dead letters; then closes the window: done moves to
+ *            window_end, or after a slice stays while record.documents_done moves
  *
  * Positions (design 6) follow: the position of a partition is the offset of its first record at
  * or after done, else the consumer's position.
@@ -49,6 +50,7 @@ struct batch {
     uint32_t subject_records[BATCH_SUBJECTS_MAX]; /* index of the record that names it */
     uint32_t subjects_count;
     uint32_t subjects_canonical; /* how many have their form */
+    uint32_t subjects_keyed;     /* how many have their key */
     uint32_t subjects_matched;
 
     struct hit hits[BATCH_HITS_MAX];
@@ -57,6 +59,7 @@ struct batch {
     uint32_t hits_sent;
     uint32_t dead_letters_sent; /* records of the window looked at by sink, from records_done */
 
+    bool window_has_unscreenable;
     bool window_is_slice;         /* the window is one record, and more of it follows */
     struct arena documents_arena; /* numbers written out from integers; reset with the window */
     struct arena alerts_arena;    /* encoded alerts; reset by match with each new set of hits */
@@ -72,6 +75,11 @@ void batch_reset_window(struct batch *batch);
 static inline bool batch_is_drained(const struct batch *batch)
 {
     return batch->records_done == batch->records_count;
+}
+
+static inline bool batch_window_is_open(const struct batch *batch)
+{
+    return batch->window_end > batch->records_done;
 }
 
 static inline bool batch_window_is_matched(const struct batch *batch)

@@ -20,9 +20,11 @@
 
 struct config;
 struct counters;
+struct dead_letters;
 struct identity;
 struct kafka_consumer;
 struct kafka_producer;
+struct ledger;
 struct list_state;
 struct registry;
 struct rule_data;
@@ -32,12 +34,14 @@ struct store;
 struct environment {
     const struct config *config;
     const struct rule_data *rules;
-    struct store *store;             /* shared by all workers */
-    struct registry *registry;       /* shared by all workers */
-    const struct identity *identity; /* the identity key: ids and tokens */
-    struct kafka_consumer *consumer; /* this worker's */
-    struct kafka_producer *producer; /* this worker's */
-    struct counters *counters;       /* this worker's */
+    struct store *store;               /* shared by all workers */
+    struct registry *registry;         /* shared by all workers */
+    const struct identity *identity;   /* the identity key: ids and tokens */
+    struct kafka_consumer *consumer;   /* this worker's */
+    struct kafka_producer *producer;   /* this worker's */
+    struct dead_letters *dead_letters; /* this worker's */
+    struct ledger *ledger;             /* this worker's */
+    struct counters *counters;         /* this worker's */
     const struct list_state *list;
     const char *cluster_id;
     uint32_t alert_schema_id; /* of schemas/Alert.avsc at the registry */

@@ -46,6 +46,7 @@ struct record {
     uint32_t subjects_first; /* of this round: index into the batch */
     uint32_t subjects_count;
     const struct projection *projection; /* borrowed from decode, valid while the line is open */
+    const char *detail;                  /* of a dead letter: why, in words; may be NULL */
     uint8_t status;                      /* enum record_status */
 };
 

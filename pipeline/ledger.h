@@ -1,0 +1,89 @@
+/* ledger.h - what a worker owes: which partitions it holds, what was counted on them, which
+ * messages are still on their way, and up to where it may commit (design 6).
+ *
+ * Time is cut into intervals. What is sent belongs to the open interval; closing one records every
+ * partition's position and takes its counts for a receipt. An interval is settled when it is closed
+ * and everything sent in it and in all earlier ones has its delivery report: then, and only then,
+ * its positions may be committed.
+ *
+ * A slot is a partition held by this worker; its index stays the same while it is held.
+ * One thread. Everything is allocated by ledger_open.
+ */
+#ifndef CHECKIT_LEDGER_H
+#define CHECKIT_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pipeline/batch.h"
+
+enum { LEDGER_INTERVALS_MAX = 64, LEDGER_SLOT_NONE = -1 };
+
+struct ledger;
+
+/* Counts of one partition since its last receipt. */
+struct tally {
+    uint64_t records;
+    uint64_t documents;
+    uint64_t unscreenable[UNSCREENABLE_COUNT];
+    uint64_t hits[TIER_COUNT];
+    uint64_t dead_letters;
+};
+
+struct ledger_slot {
+    uint16_t input;
+    bool held; /* its record at held_offset waits for a schema */
+    int32_t partition;
+    uint32_t held_schema_id;
+    int64_t held_offset;
+    int64_t from_offset; /* where its next receipt begins */
+    int64_t next_offset; /* after the last record wholly screened, or what the consumer said */
+    struct tally tally;
+};
+
+struct ledger *ledger_open(void);
+void ledger_close(struct ledger *ledger);
+
+/* Takes a partition from `offset` on; false when WORKER_PARTITIONS_MAX are held. */
+bool ledger_take(struct ledger *ledger, uint16_t input, int32_t partition, int64_t offset);
+
+/* Gives a partition up: it is no longer in slots or in positions still to be committed. */
+void ledger_drop(struct ledger *ledger, uint16_t input, int32_t partition);
+
+/* The slot of a partition, or LEDGER_SLOT_NONE when it is not held. */
+int32_t ledger_find(struct ledger *ledger, uint16_t input, int32_t partition);
+
+/* Slots held, at indexes below the count; some of them may be empty (NULL). */
+uint32_t ledger_slots(const struct ledger *ledger);
+struct ledger_slot *ledger_slot(struct ledger *ledger, uint32_t index);
+
+/* Counts what the window screened, once, when sink closes it; moves next_offset of its slots. */
+void ledger_count_window(struct ledger *ledger, const struct batch *batch);
+
+/* Counts hits that were handed to the producer, records of the batch telling their partition. */
+void ledger_count_hit(struct ledger *ledger, const struct record *record, enum tier tier);
+
+/* The place of one message in the open interval; ledger_delivered takes it back. */
+uint32_t ledger_send(struct ledger *ledger);
+void ledger_delivered(struct ledger *ledger, uint32_t interval);
+
+/* Messages sent and not yet reported. */
+uint64_t ledger_in_flight(const struct ledger *ledger);
+
+/* When the open interval began (wall clock). */
+int64_t ledger_interval_began_ms(const struct ledger *ledger);
+
+/* Closes the open interval with the slots' next_offset as positions, and opens the next. False when
+ * LEDGER_INTERVALS_MAX are waiting: the open one simply goes on. Receipts are sent before. */
+bool ledger_close_interval(struct ledger *ledger, int64_t now_ms);
+
+/* The newest settled interval's positions, by slot index; 0 when there is nothing new to commit.
+ * Forgets it and all earlier ones. */
+struct ledger_position {
+    uint16_t input;
+    int32_t partition;
+    int64_t offset;
+};
+uint32_t ledger_take_settled(struct ledger *ledger, struct ledger_position *out, uint32_t capacity);
+
+#endif
