@@ -193,10 +193,14 @@ static struct interval *interval_of(struct ledger *ledger, uint32_t sequence)
     return &ledger->intervals[sequence % LEDGER_INTERVALS_MAX];
 }
 
-uint32_t ledger_send(struct ledger *ledger)
+uint32_t ledger_interval(const struct ledger *ledger)
+{
+    return ledger->open;
+}
+
+void ledger_sent(struct ledger *ledger)
 {
     interval_of(ledger, ledger->open)->sent++;
-    return ledger->open;
 }
 
 void ledger_delivered(struct ledger *ledger, uint32_t interval)

@@ -63,8 +63,12 @@ void ledger_count_window(struct ledger *ledger, const struct batch *batch);
 /* Counts hits that were handed to the producer, records of the batch telling their partition. */
 void ledger_count_hit(struct ledger *ledger, const struct record *record, enum tier tier);
 
-/* The place of one message in the open interval; ledger_delivered takes it back. */
-uint32_t ledger_send(struct ledger *ledger);
+/* The number of the open interval: what a message sent now is tagged with (tag.h). */
+uint32_t ledger_interval(const struct ledger *ledger);
+
+/* One message of the open interval is on its way; one of an interval (its low bits suffice) came.
+ */
+void ledger_sent(struct ledger *ledger);
 void ledger_delivered(struct ledger *ledger, uint32_t interval);
 
 /* Messages sent and not yet reported. */

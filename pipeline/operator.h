@@ -29,12 +29,14 @@ struct list_state;
 struct registry;
 struct rule_data;
 struct store;
+struct store_key;
 
 /* What a worker gives its steps. Everything is borrowed and outlives the line. */
 struct environment {
     const struct config *config;
     const struct rule_data *rules;
     struct store *store;               /* shared by all workers */
+    const struct store_key *store_key; /* of that store */
     struct registry *registry;         /* shared by all workers */
     const struct identity *identity;   /* the identity key: ids and tokens */
     struct kafka_consumer *consumer;   /* this worker's */

@@ -1,0 +1,155 @@
+#include "operators/canonical.h"
+
+#include "operators/support/canonical.h"
+#include "pipeline/base/memory.h"
+#include "pipeline/base/random.h"
+#include "pipeline/counters.h"
+
+/* Up to here documents of a record are compared pair by pair; above, through a hash table. */
+enum { PAIRWISE_MAX = 16, SEEN_SLOTS = 2 * RECORD_DOCUMENTS_MAX, SEEN_EMPTY = 0 };
+
+/* The distinct documents of one large record, over all its slices. Touched only by such records. */
+struct seen {
+    struct canonical *forms;
+    uint32_t forms_count;
+    uint32_t *slots; /* index into forms + 1, or SEEN_EMPTY */
+    uint64_t seed;   /* secret: a sender cannot aim at one chain */
+};
+
+struct canonical_state {
+    const struct rule_data *rules;
+    struct counters *counters;
+    struct seen seen;
+};
+
+static enum status canonical_open(const struct environment *environment, void **out,
+                                  struct error *err)
+{
+    (void)err;
+    struct canonical_state *state = memory_new(1, sizeof *state);
+    state->rules = environment->rules;
+    state->counters = environment->counters;
+    state->seen.forms = memory_new(RECORD_DOCUMENTS_MAX, sizeof *state->seen.forms);
+    state->seen.slots = memory_new(SEEN_SLOTS, sizeof *state->seen.slots);
+    random_secret(&state->seen.seed, sizeof state->seen.seed);
+    *out = state;
+    return STATUS_OK;
+}
+
+static void canonical_close(void *opened)
+{
+    struct canonical_state *state = opened;
+    memory_free(state->seen.forms);
+    memory_free(state->seen.slots);
+    memory_free(state);
+}
+
+/* Canonical number, issuer, type, nationality (rules 5). */
+static bool is_same_document(const struct canonical *a, const struct canonical *b)
+{
+    return memcmp(a->number, b->number, NUMBER_SIZE_MAX) == 0 && a->type == b->type &&
+           issuer_equal(a->issuer, b->issuer) && issuer_equal(a->nationality, b->nationality);
+}
+
+static uint64_t mix(uint64_t hash, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3U;
+    return hash ^ hash >> 29;
+}
+
+static uint32_t seen_slot(const struct seen *seen, const struct canonical *form)
+{
+    uint64_t hash = mix(seen->seed, form->number, NUMBER_SIZE_MAX);
+    hash = mix(hash, form->issuer.code, sizeof form->issuer.code);
+    hash = mix(hash, form->nationality.code, sizeof form->nationality.code);
+    return (uint32_t)(mix(hash, &form->type, 1) % SEEN_SLOTS);
+}
+
+/* True when the record named it before; else remembers it. */
+static bool seen_before(struct seen *seen, const struct canonical *form)
+{
+    uint32_t slot = seen_slot(seen, form);
+    for (; seen->slots[slot] != SEEN_EMPTY; slot = (slot + 1) % SEEN_SLOTS)
+        if (is_same_document(&seen->forms[seen->slots[slot] - 1], form))
+            return true;
+    seen->forms[seen->forms_count] = *form;
+    seen->slots[slot] = ++seen->forms_count;
+    return false;
+}
+
+static void seen_reset(struct seen *seen)
+{
+    seen->forms_count = 0;
+    memset(seen->slots, 0, SEEN_SLOTS * sizeof *seen->slots);
+}
+
+static bool is_repeated(const struct batch *batch, uint32_t first, uint32_t index)
+{
+    for (uint32_t i = first; i < index; i++)
+        if (canonical_is_screened(&batch->forms[i]) &&
+            is_same_document(&batch->forms[i], &batch->forms[index]))
+            return true;
+    return false;
+}
+
+static void mark_duplicates(struct canonical_state *state, struct batch *batch,
+                            const struct record *record)
+{
+    uint32_t first = record->subjects_first;
+    bool is_large = record->subjects_count > PAIRWISE_MAX || record->documents_done > 0 ||
+                    batch->window_is_slice;
+    if (is_large && record->documents_done == 0)
+        seen_reset(&state->seen);
+    for (uint32_t i = first; i < first + record->subjects_count; i++) {
+        if (!canonical_is_screened(&batch->forms[i]))
+            continue;
+        bool duplicate =
+            is_large ? seen_before(&state->seen, &batch->forms[i]) : is_repeated(batch, first, i);
+        if (!duplicate)
+            continue;
+        batch->forms[i].flags |= CANONICAL_DUPLICATE;
+        counters_add(&state->counters->duplicates, 1);
+    }
+}
+
+static void count_odd(struct canonical_state *state, struct batch *batch,
+                      const struct canonical *form)
+{
+    struct counters *counters = state->counters;
+    if (form->unscreenable != UNSCREENABLE_NO) {
+        counters_add(&counters->unscreenable[form->unscreenable], 1);
+        batch->window_has_unscreenable = true;
+    }
+    if (form->flags & CANONICAL_SPECIMEN)
+        counters_add(&counters->specimens, 1);
+    if (form->flags & CANONICAL_ISSUER_UNKNOWN)
+        counters_add(&counters->issuers_unknown, 1);
+    if (form->flags & CANONICAL_NATIONALITY_UNKNOWN)
+        counters_add(&counters->nationalities_unknown, 1);
+}
+
+static enum status canonical_process(void *opened, struct batch *batch, struct error *err)
+{
+    (void)err;
+    struct canonical_state *state = opened;
+    uint32_t from = batch->subjects_canonical;
+    if (from == batch->subjects_count)
+        return STATUS_OK;
+    for (uint32_t i = from; i < batch->subjects_count; i++) {
+        struct canonical *form = &batch->forms[i];
+        canonical_document(state->rules, &batch->documents[i], form);
+        if (form->unscreenable | form->flags)
+            count_odd(state, batch, form);
+    }
+    for (uint32_t i = batch->records_done; i < batch->window_end; i++)
+        if (batch->records[i].subjects_count > 1 || batch->records[i].documents_done > 0)
+            mark_duplicates(state, batch, &batch->records[i]);
+    counters_add(&state->counters->documents, batch->subjects_count - from);
+    batch->subjects_canonical = batch->subjects_count;
+    return STATUS_OK;
+}
+
+const struct operator_step canonical_step = {"canonical", canonical_open, canonical_process,
+                                             canonical_close};
