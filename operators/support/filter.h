@@ -4,6 +4,9 @@
  * 32-bit words. 16 bits a key give 0.13 % false passes (design 4). One writer adds while any number
  * of readers probe (relaxed atomic words). A bit once set stays, so a key added before a reader's
  * probe began is never missed.
+ *
+ * Keys are taken as uniformly distributed already (they are outputs of a PRF). The write side
+ * (open, close, add, count) belongs to one thread. Cost: 5 to 20 ns a probe, by where it lies.
  */
 #ifndef CHECKIT_FILTER_H
 #define CHECKIT_FILTER_H
@@ -17,7 +20,9 @@ struct filter *filter_open(uint64_t capacity_keys);
 void filter_close(struct filter *filter);
 
 uint64_t filter_capacity(const struct filter *filter);
-uint64_t filter_count(const struct filter *filter); /* keys added, repeats included */
+
+/* Adds that changed anything: a key added again does not count, so it tells how full it is. */
+uint64_t filter_count(const struct filter *filter);
 
 void filter_add(struct filter *filter, const struct key *key);
 

@@ -6,10 +6,11 @@
  * names `checkit key new`.
  *
  *   fingerprint  PRF of design 4: AES-128 CBC-MAC over exactly two blocks, subkey per kind, through
- *                libcrypto in batches. Input: kind (1 byte), issuer (3), size (1), fold (24),
- * zeros. tag, id      keyed BLAKE2b-128 (libsodium), each field preceded by its length as 4 bytes
+ *                libcrypto in batches. Input: kind (1 byte), issuer (3), size (1), fold (24), zeros
+ *   tag, id      keyed BLAKE2b-128 (libsodium), each field preceded by its length as 4 bytes
  *                little-endian
- *   seal         XChaCha20-Poly1305 (libsodium), random nonce in front, the entry id as
+ *   id hash      SipHash-2-4 (libsodium) of an entry id: keyed, so that nobody can make two ids
+ * meet seal         XChaCha20-Poly1305 (libsodium), random nonce in front, the entry id as
  *                associated data
  *
  * Open handles are read-only and may be used by any thread, but for struct key_prf: one a thread.
@@ -58,6 +59,10 @@ void key_prf_documents(struct key_prf *prf, const struct canonical *forms, uint3
 /* The keyed hash of a canonical number: what points carry to tell numbers of one fold apart. */
 struct id store_key_tag(const struct store_key *key, const char *number, uint8_t size);
 
+/* Names an entry id in eight bytes: the second half of a point's key, and the store's hash tables.
+ */
+uint64_t store_key_id_hash(const struct store_key *key, struct bytes entry_id);
+
 /* out holds plain.size + SEAL_OVERHEAD bytes. */
 void store_key_seal(const struct store_key *key, struct bytes entry_id, struct bytes plain,
                     uint8_t *out);
@@ -65,7 +70,8 @@ void store_key_seal(const struct store_key *key, struct bytes entry_id, struct b
 bool store_key_unseal(const struct store_key *key, struct bytes entry_id, struct bytes sealed,
                       uint8_t *out) MUST_USE;
 
-/* Ids under the identity key, over fields in order (design 6). label separates the uses. */
+/* Ids under the identity key, over fields in order (design 6). label separates the uses; an absent
+ * field counts as an empty one. */
 struct id identity_hash(const struct identity *identity, const char *label,
                         const struct bytes *fields, uint32_t count);
 
