@@ -2,12 +2,11 @@
 
 #include "operators/support/projection.h"
 #include "operators/support/registry.h"
+#include "operators/support/wire.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/config.h"
 #include "pipeline/counters.h"
-
-enum { WIRE_PREFIX_SIZE = 5, WIRE_MAGIC = 0 };
 
 /* A schema as compiled for one input; refused ones keep the reason instead of a projection. */
 struct compiled {
@@ -101,18 +100,6 @@ static void find_projection(struct decode *decode, struct record *record)
     }
 }
 
-static void read_prefix(struct record *record)
-{
-    const uint8_t *payload = record->payload.data;
-    if (record->payload.size < WIRE_PREFIX_SIZE || payload[0] != WIRE_MAGIC) {
-        record->status = RECORD_WIRE_INVALID;
-        return;
-    }
-    record->schema_id = (uint32_t)payload[1] << 24 | (uint32_t)payload[2] << 16 |
-                        (uint32_t)payload[3] << 8 | payload[4];
-    record->datum = bytes_of(payload + WIRE_PREFIX_SIZE, record->payload.size - WIRE_PREFIX_SIZE);
-}
-
 /* What follows a held record in its partition comes again with it. */
 static void forget_later(struct batch *batch, uint32_t held)
 {
@@ -157,9 +144,10 @@ static bool decode_record(struct decode *decode, struct batch *batch, uint32_t i
     record->subjects_count = 0;
     if (record->status != RECORD_OK)
         return true;
-    read_prefix(record);
-    if (record->status == RECORD_OK)
+    if (wire_split(record->payload, &record->schema_id, &record->datum))
         find_projection(decode, record);
+    else
+        record->status = RECORD_WIRE_INVALID;
     if (record->status == RECORD_HELD)
         forget_later(batch, index);
     return record->status != RECORD_OK || take_documents(batch, index);

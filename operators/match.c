@@ -22,7 +22,10 @@ static enum status match_open(const struct environment *environment, void **stat
     struct match *match = memory_new(1, sizeof *match);
     match->environment = *environment;
     *state = match;
-    return key_prf_open(environment->store_key, &match->prf, err);
+    enum status status = key_prf_open(environment->store_key, &match->prf, err);
+    if (status != STATUS_OK)
+        memory_free(match);
+    return status;
 }
 
 static void match_close(void *state)

@@ -46,6 +46,7 @@ static enum status hold(struct source *source, const struct record *record, stru
         return STATUS_OK; /* taken away meanwhile: its next owner reads the record */
     struct ledger_slot *slot = ledger_slot(environment->ledger, (uint32_t)index);
     slot->held = true;
+    slot->sought = true;
     slot->held_offset = origin->offset;
     slot->held_schema_id = record->schema_id;
     source->held++;

@@ -176,6 +176,7 @@ void ledger_count_window(struct ledger *ledger, const struct batch *batch)
         slot->next_offset = record->status == RECORD_OFFSETS_LOST
                                 ? record->origin.offset + (int64_t)record->offsets_lost
                                 : record->origin.offset + 1;
+        slot->sought = false;
     }
     if (batch->window_has_unscreenable)
         count_unscreenable(ledger, batch);
@@ -223,10 +224,14 @@ int64_t ledger_interval_began_ms(const struct ledger *ledger)
     return ledger->began_ms;
 }
 
-bool ledger_close_interval(struct ledger *ledger, int64_t now_ms)
+bool ledger_is_full(const struct ledger *ledger)
 {
-    if (ledger->open - ledger->first == LEDGER_INTERVALS_MAX - 1)
-        return false;
+    return ledger->open - ledger->first == LEDGER_INTERVALS_MAX - 1;
+}
+
+void ledger_close_interval(struct ledger *ledger, int64_t now_ms)
+{
+    assert(!ledger_is_full(ledger));
     struct interval *closing = interval_of(ledger, ledger->open);
     for (uint32_t i = 0; i < ledger->slots_count; i++) {
         struct ledger_slot *slot = &ledger->slots[i];
@@ -240,7 +245,6 @@ bool ledger_close_interval(struct ledger *ledger, int64_t now_ms)
     assert(next->sent == next->delivered);
     next->sent = 0;
     next->delivered = 0;
-    return true;
 }
 
 uint32_t ledger_take_settled(struct ledger *ledger, struct ledger_position *out, uint32_t capacity)

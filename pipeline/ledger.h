@@ -32,7 +32,8 @@ struct tally {
 
 struct ledger_slot {
     uint16_t input;
-    bool held; /* its record at held_offset waits for a schema */
+    bool held;   /* its record at held_offset waits for a schema */
+    bool sought; /* moved back: what the consumer calls its position is not to be trusted yet */
     int32_t partition;
     uint32_t held_schema_id;
     int64_t held_offset;
@@ -77,9 +78,12 @@ uint64_t ledger_in_flight(const struct ledger *ledger);
 /* When the open interval began (wall clock). */
 int64_t ledger_interval_began_ms(const struct ledger *ledger);
 
-/* Closes the open interval with the slots' next_offset as positions, and opens the next. False when
- * LEDGER_INTERVALS_MAX are waiting: the open one simply goes on. Receipts are sent before. */
-bool ledger_close_interval(struct ledger *ledger, int64_t now_ms);
+/* Whether no interval can be closed now, so many wait for their reports: the open one goes on. */
+bool ledger_is_full(const struct ledger *ledger);
+
+/* Closes the open interval with the slots' next_offset as positions, and opens the next. The
+ * interval's receipts are sent before; the ledger is not full. */
+void ledger_close_interval(struct ledger *ledger, int64_t now_ms);
 
 /* The newest settled interval's positions, by slot index; 0 when there is nothing new to commit.
  * Forgets it and all earlier ones. */

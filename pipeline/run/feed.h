@@ -1,0 +1,36 @@
+/* feed.h - keeps the store current from document-changes (design 5).
+ *
+ * feed_step does one bounded round and returns; only the Kafka poll waits. It assigns itself all
+ * partitions at the offsets kept in the store, applies what is valid and skips, counts and logs
+ * what is not. When the broker cannot be reached it tries again; screening goes on meanwhile. What
+ * the workers need to know stands in struct list_state.
+ */
+#ifndef CHECKIT_FEED_H
+#define CHECKIT_FEED_H
+
+#include "operators/support/registry.h"
+#include "operators/support/rule_data.h"
+#include "operators/support/store.h"
+#include "pipeline/config.h"
+#include "pipeline/list_state.h"
+
+struct feed;
+
+struct feed_settings {
+    const struct config *config;
+    const struct rule_data *rules;
+    struct registry *registry;
+    struct store *store;
+    struct list_state *list;
+};
+
+/* Everything in settings is borrowed until feed_close. */
+enum status feed_open(const struct feed_settings *settings, struct feed **out,
+                      struct error *err) MUST_USE;
+void feed_close(struct feed *feed);
+
+/* STATUS_ABORT: the store does not belong to this topic (re-created, or changes deleted before they
+ * were read): it must be set aside and read anew from the beginning. */
+enum status feed_step(struct feed *feed, struct error *err) MUST_USE;
+
+#endif
