@@ -1,0 +1,496 @@
+#include "pipeline/run/screener.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "operators/support/kafka.h"
+#include "operators/support/keys.h"
+#include "operators/support/registry.h"
+#include "operators/support/rule_data.h"
+#include "operators/support/store.h"
+#include "pipeline/base/assets.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/memory.h"
+#include "pipeline/run/feed.h"
+#include "pipeline/run/line.h"
+#include "pipeline/run/worker.h"
+
+enum {
+    WAIT_MS = 20,
+    STOP_DEADLINE_MS = 4000,
+    ENDS_MAX = INPUTS_MAX * 1024,
+    CLUSTER_ID_SIZE = 128,
+    REBUILDS_MAX = 1, /* of the store in one start: a second time means something else is wrong */
+    NS_PER_MS = 1000000,
+};
+
+struct thread {
+    struct screener *screener;
+    pthread_t id;
+    uint32_t index;
+    bool started;
+    struct worker *_Atomic worker; /* set once open; closed after the thread ended */
+    enum status status;
+    struct error err;
+};
+
+struct screener {
+    const struct config *config;
+    struct rule_data *rules;
+    struct store_key *store_key;
+    struct identity *identity;
+    struct registry *registry;
+    struct store *store;
+    struct list_state list;
+    char cluster_id[CLUSTER_ID_SIZE];
+    uint32_t alert_schema_id;
+    uint32_t receipt_schema_id;
+
+    pthread_t feed_id;
+    bool feed_started;
+    _Atomic bool feed_stop;
+    _Atomic int feed_status; /* enum status, set when the feed thread ended */
+    struct error feed_err;
+
+    struct worker_settings settings;
+    struct kafka_position *ends;
+    struct thread workers[WORKERS_MAX];
+    _Atomic uint32_t workers_open;   /* opened so far */
+    _Atomic uint32_t workers_failed; /* ended with a failure */
+    _Atomic bool stop;
+    _Atomic uint64_t stop_deadline_ns;
+    uint64_t cpu_began_ns;
+};
+
+/* --- the feed thread --- */
+
+static void *run_feed(void *state)
+{
+    struct screener *screener = state;
+    struct feed_settings settings = {screener->config, screener->rules, screener->registry,
+                                     screener->store, &screener->list};
+    struct feed *feed = NULL;
+    enum status status = feed_open(&settings, &feed, &screener->feed_err);
+    while (status == STATUS_OK && !atomic_load(&screener->feed_stop))
+        status = feed_step(feed, &screener->feed_err);
+    feed_close(feed);
+    atomic_store(&screener->feed_status, (int)status);
+    return NULL;
+}
+
+static enum status start_feed(struct screener *screener, struct error *err)
+{
+    atomic_store(&screener->feed_stop, false);
+    atomic_store(&screener->feed_status, (int)STATUS_OK);
+    int fault = pthread_create(&screener->feed_id, NULL, run_feed, screener);
+    if (fault)
+        return error_fail(err, EX_OSERR, "cannot start the feed thread: %s", strerror(fault));
+    screener->feed_started = true;
+    return STATUS_OK;
+}
+
+static void stop_feed(struct screener *screener)
+{
+    if (!screener->feed_started)
+        return;
+    atomic_store(&screener->feed_stop, true);
+    (void)pthread_join(screener->feed_id, NULL);
+    screener->feed_started = false;
+}
+
+/* --- opening --- */
+
+static enum status open_store(struct screener *screener, struct error *err)
+{
+    const struct config *config = screener->config;
+    uint64_t hash = rule_data_canonical_hash(screener->rules);
+    enum status status = store_open(config->store_path, screener->store_key, hash, config->workers,
+                                    &screener->store, err);
+    if (status == STATUS_OK || err->exit_code != EX_DATAERR)
+        return status;
+    LOG_ERROR("screener", "the store cannot be used: it is set aside and read anew from the feed",
+              LOG_TEXT("path", config->store_path), LOG_TEXT("reason", err->text));
+    TRY(store_quarantine(config->store_path, err));
+    return store_open(config->store_path, screener->store_key, hash, config->workers,
+                      &screener->store, err);
+}
+
+static enum status find_schema_ids(struct screener *screener, struct error *err)
+{
+    const char *alert = (const char *)assets_find("schemas/Alert.avsc").data;
+    const char *receipt = (const char *)assets_find("schemas/Receipt.avsc").data;
+    TRY(registry_id_of(screener->registry, alert, &screener->alert_schema_id, err));
+    return registry_id_of(screener->registry, receipt, &screener->receipt_schema_id, err);
+}
+
+static enum status open_parts(struct screener *screener, struct error *err)
+{
+    const struct config *config = screener->config;
+    TRY(rule_data_open(config->rules_folder, &screener->rules, err));
+    TRY(store_key_open(config->store_key_path, &screener->store_key, err));
+    TRY(identity_open(config->identity_key_path, &screener->identity, err));
+    TRY(registry_open_folder(config->schemas_folder, &screener->registry, err));
+    TRY(find_schema_ids(screener, err));
+    TRY(open_store(screener, err));
+    return start_feed(screener, err);
+}
+
+enum status screener_open(const struct config *config, struct screener **out, struct error *err)
+{
+    struct screener *screener = memory_new(1, sizeof *screener);
+    screener->config = config;
+    enum status status = open_parts(screener, err);
+    if (status != STATUS_OK) {
+        screener_close(screener);
+        return status;
+    }
+    *out = screener;
+    return STATUS_OK;
+}
+
+/* The feed said that the store is another topic's: once, it is read anew. */
+static enum status rebuild_store(struct screener *screener, struct error *err)
+{
+    LOG_ERROR("screener", "the store does not belong to the feed: it is set aside and read anew",
+              LOG_TEXT("path", screener->config->store_path),
+              LOG_TEXT("reason", screener->feed_err.text));
+    store_close(screener->store);
+    screener->store = NULL;
+    TRY(store_quarantine(screener->config->store_path, err));
+    TRY(open_store(screener, err));
+    return start_feed(screener, err);
+}
+
+static enum status take_feed_failure(struct screener *screener, struct error *err)
+{
+    *err = screener->feed_err;
+    if (err->exit_code == 0)
+        err->exit_code = EX_SOFTWARE;
+    error_prefix(err, "feed");
+    return STATUS_FAIL;
+}
+
+/* Until the list is ready; *stopped when the caller had enough before. */
+static enum status wait_until_ready(struct screener *screener, screener_wait *wait,
+                                    void *wait_state, bool *stopped, struct error *err)
+{
+    uint32_t rebuilds = 0;
+    LOG_INFO("screener", "waiting for the list", LOG_TEXT("topic", screener->config->feed_topic));
+    while (!atomic_load(&screener->list.ready)) {
+        *stopped = wait(wait_state, WAIT_MS);
+        if (*stopped)
+            return STATUS_OK;
+        enum status status = (enum status)atomic_load(&screener->feed_status);
+        if (status == STATUS_OK)
+            continue;
+        stop_feed(screener);
+        if (status != STATUS_ABORT || rebuilds++ >= REBUILDS_MAX)
+            return take_feed_failure(screener, err);
+        TRY(rebuild_store(screener, err));
+    }
+    struct store_figures figures = store_figures(screener->store);
+    LOG_INFO("screener", "ready", LOG_INTEGER("entries", figures.entries_live),
+             LOG_INTEGER("stale", atomic_load(&screener->list.stale)));
+    return STATUS_OK;
+}
+
+/* The cluster's id, and with --until-end where every partition ends now. */
+static enum status ask_input(struct screener *screener, uint16_t input, bool want_ends,
+                             uint32_t *ends_count, struct error *err)
+{
+    const char *topic = screener->config->inputs[input].topic;
+    struct kafka_consumer *reader = NULL;
+    TRY(kafka_reader_open(screener->config, topic, "ends", &reader, err));
+    const char *cluster = "";
+    uint32_t partitions = 0;
+    enum status status = kafka_cluster_id(reader, &cluster, err);
+    if (status == STATUS_OK)
+        status = kafka_partitions(reader, 0, &partitions, err);
+    if (status == STATUS_OK && partitions == 0)
+        status = error_fail(err, EX_UNAVAILABLE, "input topic %s does not exist: create it first",
+                            topic);
+    (void)snprintf(screener->cluster_id, sizeof screener->cluster_id, "%s", cluster);
+    for (uint32_t i = 0; want_ends && status == STATUS_OK && i < partitions; i++) {
+        int64_t low = 0;
+        int64_t high = 0;
+        status = kafka_watermarks(reader, 0, (int32_t)i, &low, &high, err);
+        if (status == STATUS_OK && *ends_count == ENDS_MAX)
+            status = error_fail(err, EX_CONFIG, "the inputs have more than %d partitions",
+                                (int)ENDS_MAX);
+        if (status == STATUS_OK && low < high)
+            screener->ends[(*ends_count)++] = (struct kafka_position){input, (int32_t)i, high};
+    }
+    kafka_consumer_close(reader);
+    return status;
+}
+
+static enum status ask_inputs(struct screener *screener, enum screener_end end, struct error *err)
+{
+    bool want_ends = end == SCREENER_UNTIL_END;
+    if (want_ends)
+        screener->ends = memory_new(ENDS_MAX, sizeof *screener->ends);
+    uint32_t ends_count = 0;
+    for (uint32_t i = 0; i < screener->config->inputs_count; i++)
+        TRY(ask_input(screener, (uint16_t)i, want_ends, &ends_count, err));
+
+    screener->settings = (struct worker_settings){
+        .shared = {.config = screener->config,
+                   .rules = screener->rules,
+                   .store = screener->store,
+                   .store_key = screener->store_key,
+                   .registry = screener->registry,
+                   .identity = screener->identity,
+                   .list = &screener->list,
+                   .cluster_id = screener->cluster_id,
+                   .alert_schema_id = screener->alert_schema_id},
+        .receipt_schema_id = screener->receipt_schema_id,
+        .ends = screener->ends,
+        .ends_count = ends_count,
+    };
+    return STATUS_OK;
+}
+
+/* --- the worker threads --- */
+
+static void *run_worker(void *state)
+{
+    struct thread *thread = state;
+    struct screener *screener = thread->screener;
+    struct worker *worker = NULL;
+    thread->status = worker_open(&screener->settings, thread->index, &worker, &thread->err);
+    if (thread->status == STATUS_OK) {
+        atomic_store(&thread->worker, worker);
+        atomic_fetch_add(&screener->workers_open, 1);
+        while (thread->status == STATUS_OK && !atomic_load(&screener->stop))
+            thread->status = worker_step(worker, &thread->err);
+        if (thread->status == STATUS_OK)
+            thread->status =
+                worker_stop(worker, atomic_load(&screener->stop_deadline_ns), &thread->err);
+    }
+    if (thread->status != STATUS_OK) {
+        LOG_ERROR("worker", "ended", LOG_INTEGER("worker", thread->index),
+                  LOG_TEXT("reason", thread->err.text));
+        atomic_fetch_add(&screener->workers_failed, 1);
+    }
+    return NULL;
+}
+
+static enum status start_workers(struct screener *screener, struct error *err)
+{
+    for (uint32_t i = 0; i < screener->config->workers; i++) {
+        struct thread *thread = &screener->workers[i];
+        thread->screener = screener;
+        thread->index = i;
+        int fault = pthread_create(&thread->id, NULL, run_worker, thread);
+        if (fault)
+            return error_fail(err, EX_OSERR, "cannot start worker %" PRIu32 ": %s", i,
+                              strerror(fault));
+        thread->started = true;
+    }
+    return STATUS_OK;
+}
+
+/* All partitions with records are held here and read to their end, or others committed theirs. */
+static bool all_are_at_end(const struct screener *screener)
+{
+    uint32_t open = atomic_load(&screener->workers_open);
+    if (open < screener->config->workers)
+        return false;
+    uint32_t at_end = 0;
+    uint32_t group_at_end = 0;
+    uint32_t partitions = 0;
+    for (uint32_t i = 0; i < open; i++) {
+        const struct worker *worker = atomic_load(&screener->workers[i].worker);
+        partitions += worker_partitions(worker);
+        at_end += worker_is_at_end(worker);
+        group_at_end += worker_group_is_at_end(worker);
+    }
+    return (at_end == open && partitions >= screener->settings.ends_count && partitions > 0) ||
+           group_at_end == open;
+}
+
+static enum status watch(struct screener *screener, enum screener_end end, screener_wait *wait,
+                         void *wait_state, struct error *err)
+{
+    while (!wait(wait_state, WAIT_MS)) {
+        if (atomic_load(&screener->workers_failed) > 0)
+            return STATUS_OK; /* stop_workers tells why */
+        if (atomic_load(&screener->feed_status) != STATUS_OK)
+            return take_feed_failure(screener, err);
+        if (end == SCREENER_UNTIL_END && all_are_at_end(screener))
+            return STATUS_OK;
+    }
+    return STATUS_OK;
+}
+
+/* Ends every worker, waits for them, and passes the first failure on. */
+static enum status stop_workers(struct screener *screener, struct error *err)
+{
+    atomic_store(&screener->stop_deadline_ns,
+                 clock_monotonic_ns() + (uint64_t)STOP_DEADLINE_MS * NS_PER_MS);
+    atomic_store(&screener->stop, true);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        struct thread *thread = &screener->workers[i];
+        if (!thread->started)
+            continue;
+        (void)pthread_join(thread->id, NULL);
+        thread->started = false;
+        if (thread->status == STATUS_OK || status != STATUS_OK)
+            continue;
+        status = STATUS_FAIL;
+        *err = thread->err;
+    }
+    return status;
+}
+
+enum status screener_run(struct screener *screener, enum screener_end end, screener_wait *wait,
+                         void *wait_state, struct error *err)
+{
+    bool stopped = false;
+    TRY(wait_until_ready(screener, wait, wait_state, &stopped, err));
+    if (stopped)
+        return STATUS_OK;
+    TRY(ask_inputs(screener, end, err));
+    screener->cpu_began_ns = clock_process_cpu_ns();
+    enum status status = start_workers(screener, err);
+    if (status == STATUS_OK)
+        status = watch(screener, end, wait, wait_state, err);
+    struct error stop_err = {0};
+    enum status stop_status = stop_workers(screener, &stop_err);
+    if (status == STATUS_OK && stop_status != STATUS_OK) {
+        *err = stop_err;
+        status = stop_status;
+    }
+    stop_feed(screener);
+    return status;
+}
+
+/* --- what it did --- */
+
+void screener_count(const struct screener *screener, struct counters *into)
+{
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        if (atomic_load(&screener->workers[i].worker))
+            counters_merge(into, worker_counters(atomic_load(&screener->workers[i].worker)));
+}
+
+const struct list_state *screener_list(const struct screener *screener)
+{
+    return &screener->list;
+}
+
+/* From the first record any worker got to the end of the last round that had some. */
+static double screening_seconds(const struct screener *screener)
+{
+    uint64_t first_ns = UINT64_MAX;
+    uint64_t last_ns = 0;
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        const struct worker *worker = atomic_load(&screener->workers[i].worker);
+        if (!worker || worker_first_record_ns(worker) == 0)
+            continue;
+        if (worker_first_record_ns(worker) < first_ns)
+            first_ns = worker_first_record_ns(worker);
+        if (worker_last_record_ns(worker) > last_ns)
+            last_ns = worker_last_record_ns(worker);
+    }
+    return last_ns > first_ns ? (double)(last_ns - first_ns) / 1e9 : 0;
+}
+
+static void write_hits(const struct counters *counters, FILE *out)
+{
+    const char *separator = "";
+    (void)fprintf(out, "\"hits\":{");
+    for (uint32_t tier = TIER_EXACT; tier < TIER_COUNT; tier++) {
+        (void)fprintf(out, "%s\"%s\":{", separator, tier_name((enum tier)tier));
+        for (uint32_t class = 0; class < CLASS_COUNT; class ++)
+            (void)fprintf(out, "%s\"%s\":%" PRIu64, class ? "," : "",
+                          alert_class_name((enum alert_class) class),
+                          counters_get(&counters->hits[tier][class]));
+        (void)fprintf(out, "}");
+        separator = ",";
+    }
+    (void)fprintf(out, "},");
+}
+
+static void write_reasons(const struct counters *counters, FILE *out)
+{
+    (void)fprintf(out, "\"unscreenable\":{");
+    for (uint32_t i = UNSCREENABLE_NO + 1; i < UNSCREENABLE_COUNT; i++)
+        (void)fprintf(out, "%s\"%s\":%" PRIu64, i > UNSCREENABLE_NO + 1 ? "," : "",
+                      unscreenable_name((enum unscreenable)i),
+                      counters_get(&counters->unscreenable[i]));
+    (void)fprintf(out, "},\"dead_letters\":{");
+    for (uint32_t i = RECORD_FORGOTTEN + 1; i < RECORD_STATUS_COUNT; i++)
+        (void)fprintf(out, "%s\"%s\":%" PRIu64, i > RECORD_FORGOTTEN + 1 ? "," : "",
+                      record_status_name((enum record_status)i),
+                      counters_get(&counters->dead_letters[i]));
+    (void)fprintf(out, "},");
+}
+
+static void write_steps(const struct counters *counters, FILE *out)
+{
+    (void)fprintf(out, "\"step_seconds\":{");
+    for (uint32_t i = 0; i < LINE_STEPS; i++)
+        (void)fprintf(out, "%s\"%s\":%.3f", i ? "," : "", line_step_name(i),
+                      (double)counters_get(&counters->step_ns[i]) / 1e9);
+    (void)fprintf(out, "},");
+}
+
+void screener_write_summary(const struct screener *screener, FILE *out)
+{
+    struct counters *counters = memory_new(1, sizeof *counters);
+    screener_count(screener, counters);
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    double seconds = screening_seconds(screener);
+    double cpu_seconds = (double)(clock_process_cpu_ns() - screener->cpu_began_ns) / 1e9;
+    uint64_t records = counters_get(&counters->records);
+
+    (void)fprintf(out,
+                  "{\"records\":%" PRIu64 ",\"documents\":%" PRIu64 ",\"duplicates\":%" PRIu64
+                  ",\"specimens\":%" PRIu64 ",\"issuers_unknown\":%" PRIu64 ",",
+                  records, counters_get(&counters->documents), counters_get(&counters->duplicates),
+                  counters_get(&counters->specimens), counters_get(&counters->issuers_unknown));
+    write_hits(counters, out);
+    write_reasons(counters, out);
+    write_steps(counters, out);
+    (void)fprintf(
+        out, "\"filter\":{\"probes\":%" PRIu64 ",\"passes\":%" PRIu64 ",\"false\":%" PRIu64 "},",
+        counters_get(&counters->filter_probes), counters_get(&counters->filter_passes),
+        counters_get(&counters->filter_false));
+    (void)fprintf(out,
+                  "\"event_to_alert_ms\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 "},"
+                  "\"offsets_lost\":%" PRIu64 ",\"held\":%" PRIu64 ",\"commits\":%" PRIu64 ",",
+                  histogram_quantile(&counters->event_to_alert_ms, 0.5),
+                  histogram_quantile(&counters->event_to_alert_ms, 0.99),
+                  counters_get(&counters->offsets_lost), counters_get(&counters->held),
+                  counters_get(&counters->commits));
+    (void)fprintf(out,
+                  "\"seconds\":%.3f,\"records_per_s\":%.0f,\"cpu_seconds\":%.3f,"
+                  "\"peak_memory_mb\":%ld}\n",
+                  seconds, seconds > 0 ? (double)records / seconds : 0, cpu_seconds,
+                  usage.ru_maxrss / 1024);
+    (void)fflush(out);
+    memory_free(counters);
+}
+
+void screener_close(struct screener *screener)
+{
+    if (!screener)
+        return;
+    stop_feed(screener);
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        worker_close(atomic_load(&screener->workers[i].worker));
+    store_close(screener->store);
+    registry_close(screener->registry);
+    identity_close(screener->identity);
+    store_key_close(screener->store_key);
+    rule_data_close(screener->rules);
+    memory_free(screener->ends);
+    memory_free(screener);
+}
