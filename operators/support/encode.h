@@ -12,6 +12,8 @@
 
 #include "pipeline/base/bytes.h"
 
+struct feed_offset;
+
 struct encoder {
     uint8_t *next;
     const uint8_t *end;
@@ -29,10 +31,18 @@ void encode_boolean(struct encoder *encoder, bool value);
 void encode_bytes(struct encoder *encoder, struct bytes value); /* also string */
 void encode_text(struct encoder *encoder, const char *value);
 
+/* An array or map of count items: this first, then the items, then encode_items_end. */
+void encode_items(struct encoder *encoder, uint32_t count);
+void encode_items_end(struct encoder *encoder);
+
 /* A union ["null", string]: null when data is NULL. */
 void encode_optional_text(struct encoder *encoder, struct bytes value);
 
 /* A union ["null", int or long]: null when !present. */
 void encode_optional_long(struct encoder *encoder, bool present, int64_t value);
+
+/* An array of ListOffset, which alerts and receipts share. */
+void encode_list_offsets(struct encoder *encoder, const struct feed_offset *offsets,
+                         uint32_t count);
 
 #endif
