@@ -1,8 +1,9 @@
 #include "operators/support/encode.h"
 
 #include "operators/support/store.h"
+#include "operators/support/wire.h"
 
-enum { WIRE_MAGIC = 0, VARINT_SIZE_MAX = 10 };
+enum { VARINT_SIZE_MAX = 10 };
 
 struct encoder encoder_of(void *buffer, size_t capacity)
 {
