@@ -10,12 +10,13 @@
 #include "pipeline/document.h"
 #include "pipeline/entry.h"
 
-/* The whole canonical form of a document as sent. Unscreenable is decided before specimen. */
+/* The whole canonical form of a document as sent. Unscreenable is decided before specimen: a form
+ * that is unscreenable never has CANONICAL_SPECIMEN, nor CANONICAL_HOMOGLYPH. */
 void canonical_document(const struct rule_data *data, const struct document *sent,
                         struct canonical *out);
 
-/* N(x) alone, steps 1 to 6, or to 7 with placeholders: fills number, fold, size, unscreenable and
- * CANONICAL_HOMOGLYPH. */
+/* N(x) alone, steps 1 to 6, or to 7 with placeholders: writes number, fold, size, unscreenable and
+ * flags (CANONICAL_HOMOGLYPH or none); the rest of *out is left alone. */
 void canonical_number(struct bytes sent, bool refuse_placeholders, struct canonical *out);
 
 enum document_type canonical_type(struct bytes sent);
@@ -25,8 +26,12 @@ enum document_type canonical_type(struct bytes sent);
 uint32_t canonical_shape(const char *number, uint8_t size);
 
 /* Makes a change an entry (rules 3, last point): REJECTION_NO and *out filled, or the first reason
- * that applies. For CHANGE_WITHDRAW only the id is checked and the entry is not live. */
+ * that applies, *out then being all zero. For CHANGE_WITHDRAW only the id is checked; the entry is
+ * not live and has only id and revision. */
 enum rejection canonical_entry(const struct rule_data *data, const struct change *change,
                                struct entry *out);
+
+/* Of utf8proc: what the categories of letters, digits and marks depend on. Static text. */
+const char *canonical_unicode_version(void);
 
 #endif

@@ -16,6 +16,8 @@ struct rule_data;
 
 /* folder NULL: the assets. *out is the caller's: rule_data_close. */
 enum status rule_data_open(const char *folder, struct rule_data **out, struct error *err) MUST_USE;
+
+/* data may be NULL. */
 void rule_data_close(struct rule_data *data);
 
 enum issuer_kind {
@@ -32,7 +34,20 @@ enum issuer_kind rule_data_find_issuer(const struct rule_data *data, struct byte
 /* Whether the issuer's identity card carries the number of the person (rules 5). */
 bool rule_data_is_personal_number(const struct rule_data *data, struct issuer issuer);
 
-/* Hash of what stored keys depend on: aliases, country list, utf8proc's version (design 4). */
+/* Hash of what stored keys depend on: aliases, country list, utf8proc's version (design 4). Of what
+ * the files mean: comments and the order of rows change nothing. */
 uint64_t rule_data_canonical_hash(const struct rule_data *data);
+
+/* sent without the bytes 09-0D and 20 at either end: how rules 3 trim issuers and types. */
+static inline struct bytes rule_data_trim(struct bytes sent)
+{
+    const uint8_t *from = sent.data;
+    const uint8_t *to = sent.data + sent.size;
+    while (from < to && (*from == ' ' || (*from >= 0x09 && *from <= 0x0D)))
+        from++;
+    while (to > from && (to[-1] == ' ' || (to[-1] >= 0x09 && to[-1] <= 0x0D)))
+        to--;
+    return bytes_of(from, (size_t)(to - from));
+}
 
 #endif

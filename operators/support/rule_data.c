@@ -1,0 +1,516 @@
+#include "operators/support/rule_data.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "operators/support/canonical.h"
+#include "pipeline/base/assets.h"
+#include "pipeline/base/memory.h"
+
+enum {
+    FILE_BYTES_MAX = 1024 * 1024,
+    FIELDS_MAX = 3,
+    CODE_SIZE_MAX = 3,
+    CODES = 27 * 27 * 27, /* codes of 1 to 3 letters, see code_index */
+    VALUE_SHOWN_MAX = 80, /* bytes of a faulty value that a message repeats */
+};
+
+/* What a code stands for. */
+struct code {
+    struct issuer issuer; /* all zero unless ISSUER_KNOWN */
+    uint8_t kind;         /* enum issuer_kind */
+};
+
+/* A number fits when it has the size, and at each position a character whose bit is set: bits 0 to
+ * 9 the digits, 10 to 35 the letters (rules 4). */
+struct template
+{
+    uint64_t allowed[NUMBER_SIZE_MAX];
+    struct issuer issuer;
+    uint8_t type; /* enum document_type */
+    uint8_t size;
+};
+
+struct rule_data {
+    struct code codes[CODES];
+    bool is_personal_number[CODES];
+    struct template *templates; /* owned; in the order of the file */
+    uint32_t templates_count;
+};
+
+/* --- codes --- */
+
+/* The code as a number to base 27, A = 1: no two codes share one. */
+static uint32_t code_index(const char *code, size_t size)
+{
+    uint32_t index = 0;
+    for (size_t i = 0; i < size; i++)
+        index = index * 27 + (uint32_t)(code[i] - 'A' + 1);
+    assert(index < CODES);
+    return index;
+}
+
+static uint32_t issuer_index(struct issuer issuer)
+{
+    return code_index(issuer.code, sizeof issuer.code);
+}
+
+static bool is_letters(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] < 'A' || text.data[i] > 'Z')
+            return false;
+    return text.size > 0;
+}
+
+static bool is_code(struct bytes text, size_t size_min, size_t size_max)
+{
+    return text.size >= size_min && text.size <= size_max && is_letters(text);
+}
+
+static struct issuer issuer_of(struct bytes code)
+{
+    struct issuer issuer;
+    assert(code.size == sizeof issuer.code);
+    memcpy(issuer.code, code.data, sizeof issuer.code);
+    return issuer;
+}
+
+/* --- reading a file: comments and blank lines skipped, a header, then rows --- */
+
+struct row {
+    struct bytes fields[FIELDS_MAX];
+    uint32_t fields_count;
+};
+
+struct load {
+    struct rule_data *data;
+    bool *is_alias;   /* by code_index */
+    const char *file; /* path or name of the asset */
+    const char *at;   /* what is not read yet */
+    const char *end;
+    uint32_t line; /* the current one, from 1 */
+    uint32_t rows;
+    struct row row;
+    struct error *err;
+};
+
+static enum status fault(const struct load *load, struct bytes value, const char *why)
+{
+    int shown = value.size < VALUE_SHOWN_MAX ? (int)value.size : VALUE_SHOWN_MAX;
+    return error_fail(load->err, EX_CONFIG, "%s, line %u: '%.*s' %s", load->file, load->line, shown,
+                      (const char *)value.data, why);
+}
+
+/* The next line that says something, without its end; false: there is none. */
+static bool next_line(struct load *load, struct bytes *line)
+{
+    while (load->at < load->end) {
+        size_t left = (size_t)(load->end - load->at);
+        const char *newline = memchr(load->at, '\n', left);
+        *line = bytes_of(load->at, newline ? (size_t)(newline - load->at) : left);
+        load->at = newline ? newline + 1 : load->end;
+        load->line++;
+        if (line->size && line->data[line->size - 1] == '\r')
+            line->size--;
+        if (rule_data_trim(*line).size > 0 && line->data[0] != '#')
+            return true;
+    }
+    return false;
+}
+
+/* Fields beyond FIELDS_MAX are counted only. */
+static void split(struct bytes line, struct row *row)
+{
+    size_t from = 0;
+    row->fields_count = 0;
+    for (size_t i = 0; i <= line.size; i++) {
+        if (i < line.size && line.data[i] != ',')
+            continue;
+        if (row->fields_count < FIELDS_MAX)
+            row->fields[row->fields_count] = bytes_of(line.data + from, i - from);
+        row->fields_count++;
+        from = i + 1;
+    }
+}
+
+/* --- one row of each file --- */
+
+static enum status add_country_code(struct load *load, struct bytes name, struct issuer issuer)
+{
+    struct code *code = &load->data->codes[code_index((const char *)name.data, name.size)];
+    if (code->kind != ISSUER_UNKNOWN)
+        return fault(load, name, "stands here twice");
+    *code = (struct code){.issuer = issuer, .kind = ISSUER_KNOWN};
+    return STATUS_OK;
+}
+
+static enum status add_country(struct load *load)
+{
+    struct bytes alpha_2 = load->row.fields[0];
+    struct bytes alpha_3 = load->row.fields[1];
+    if (!is_code(alpha_2, 2, 2))
+        return fault(load, alpha_2, "is not an alpha-2 code: two letters A-Z");
+    if (!is_code(alpha_3, 3, 3))
+        return fault(load, alpha_3, "is not an alpha-3 code: three letters A-Z");
+    TRY(add_country_code(load, alpha_2, issuer_of(alpha_3)));
+    return add_country_code(load, alpha_3, issuer_of(alpha_3));
+}
+
+static enum status add_alias(struct load *load)
+{
+    struct bytes alias = load->row.fields[0];
+    struct bytes value = load->row.fields[1];
+    if (!is_code(alias, 1, CODE_SIZE_MAX))
+        return fault(load, alias, "is not an alias: one to three letters A-Z");
+    uint32_t index = code_index((const char *)alias.data, alias.size);
+    if (load->is_alias[index])
+        return fault(load, alias, "stands here twice");
+    load->is_alias[index] = true;
+
+    struct code *code = &load->data->codes[index]; /* an alias wins over a country */
+    *code = (struct code){0};
+    if (bytes_equal_text(value, "-"))
+        code->kind = ISSUER_NONE;
+    else if (bytes_equal_text(value, "SPECIMEN"))
+        code->kind = ISSUER_SPECIMEN;
+    else if (is_code(value, 3, 3))
+        *code = (struct code){.issuer = issuer_of(value), .kind = ISSUER_KNOWN};
+    else
+        return fault(load, value, "is neither a code of three letters A-Z nor '-' nor SPECIMEN");
+    return STATUS_OK;
+}
+
+/* An issuer as documents have it in canonical form; what is said of any other never applies. */
+static enum status read_issuer(struct load *load, struct bytes field, struct issuer *issuer)
+{
+    if (!is_code(field, 3, 3))
+        return fault(load, field, "is not an issuer: three letters A-Z");
+    *issuer = issuer_of(field);
+    const struct code *code = &load->data->codes[issuer_index(*issuer)];
+    if (code->kind != ISSUER_KNOWN)
+        return fault(load, field, "is no issuer of the country list or the aliases");
+    if (!issuer_equal(code->issuer, *issuer))
+        return fault(load, field, "is an alias: name the issuer it stands for");
+    return STATUS_OK;
+}
+
+static enum status add_personal_number(struct load *load)
+{
+    struct issuer issuer;
+    TRY(read_issuer(load, load->row.fields[0], &issuer));
+    bool *is_personal_number = &load->data->is_personal_number[issuer_index(issuer)];
+    if (*is_personal_number)
+        return fault(load, load->row.fields[0], "stands here twice");
+    *is_personal_number = true;
+    return STATUS_OK;
+}
+
+/* --- templates: elements L, D, A, [..], each may be followed by {n} --- */
+
+#define DIGITS UINT64_C(0x3FF)
+#define LETTERS (UINT64_C(0x3FFFFFF) << 10)
+
+/* The character's bit, or 0. */
+static uint64_t character_bit(uint8_t character)
+{
+    if (character >= '0' && character <= '9')
+        return UINT64_C(1) << (character - '0');
+    if (character >= 'A' && character <= 'Z')
+        return UINT64_C(1) << (character - 'A' + 10);
+    return 0;
+}
+
+/* The element's characters, *at moved behind it; 0: no element. */
+static uint64_t parse_element(struct bytes text, size_t *at)
+{
+    uint8_t first = text.data[(*at)++];
+    if (first == 'L')
+        return LETTERS;
+    if (first == 'D')
+        return DIGITS;
+    if (first == 'A')
+        return LETTERS | DIGITS;
+    if (first != '[')
+        return 0;
+    uint64_t allowed = 0;
+    for (; *at < text.size && text.data[*at] != ']'; (*at)++) {
+        uint64_t bit = character_bit(text.data[*at]);
+        if (bit == 0)
+            return 0;
+        allowed |= bit;
+    }
+    bool is_closed = *at < text.size;
+    (*at)++;
+    return is_closed ? allowed : 0;
+}
+
+/* How often the element before *at stands: {n}, or 1 without; 0: not a count. */
+static uint32_t parse_repeat(struct bytes text, size_t *at)
+{
+    if (*at == text.size || text.data[*at] != '{')
+        return 1;
+    uint32_t count = 0;
+    for ((*at)++; *at < text.size && text.data[*at] != '}'; (*at)++) {
+        uint8_t digit = text.data[*at];
+        if (digit < '0' || digit > '9')
+            return 0;
+        count = count * 10 + (uint32_t)(digit - '0');
+        if (count > NUMBER_SIZE_MAX)
+            return 0;
+    }
+    bool is_closed = *at < text.size;
+    (*at)++;
+    return is_closed ? count : 0;
+}
+
+static enum status parse_template(struct load *load, struct bytes text, struct template *out)
+{
+    uint32_t size = 0;
+    for (size_t at = 0; at < text.size;) {
+        uint64_t allowed = parse_element(text, &at);
+        if (allowed == 0)
+            return fault(load, text, "is not a template: elements are L, D, A and [..]");
+        uint32_t count = parse_repeat(text, &at);
+        if (count == 0)
+            return fault(load, text, "is not a template: {n} repeats 1 to 24 times");
+        if (size + count > NUMBER_SIZE_MAX)
+            return fault(load, text, "is a template of more than 24 characters");
+        for (uint32_t i = 0; i < count; i++)
+            out->allowed[size++] = allowed;
+    }
+    if (size < NUMBER_SIZE_MIN)
+        return fault(load, text, "is a template of fewer than 3 characters");
+    out->size = (uint8_t)size;
+    return STATUS_OK;
+}
+
+/* ANY is none: a document of type ANY takes the templates of every type. */
+static enum status read_type(struct load *load, struct bytes field, struct template *out)
+{
+    for (int type = TYPE_ANY + 1; type < TYPE_COUNT; type++) {
+        if (!bytes_equal_text(field, document_type_name((enum document_type)type)))
+            continue;
+        out->type = (uint8_t)type;
+        return STATUS_OK;
+    }
+    return fault(load, field, "is not a type: PASSPORT, ID_CARD, VISA, CREW or OTHER");
+}
+
+static enum status add_template(struct load *load)
+{
+    struct rule_data *data = load->data;
+    struct template parsed = {0};
+    TRY(read_issuer(load, load->row.fields[0], &parsed.issuer));
+    TRY(read_type(load, load->row.fields[1], &parsed));
+    TRY(parse_template(load, load->row.fields[2], &parsed));
+    for (uint32_t i = 0; i < data->templates_count; i++) {
+        const struct template *earlier = &data->templates[i];
+        if (issuer_equal(earlier->issuer, parsed.issuer) && earlier->type == parsed.type &&
+            memcmp(earlier->allowed, parsed.allowed, sizeof parsed.allowed) == 0)
+            return fault(load, load->row.fields[2], "stands here twice for its issuer and type");
+    }
+    data->templates =
+        memory_resize(data->templates, data->templates_count + 1, sizeof *data->templates);
+    data->templates[data->templates_count++] = parsed;
+    return STATUS_OK;
+}
+
+/* --- the four files --- */
+
+/* In the order they are read: each may refer to what the ones above it gave. */
+static const struct rule_file {
+    const char *name;
+    const char *header;
+    uint32_t fields_count;
+    uint32_t rows_min;
+    enum status (*add_row)(struct load *load);
+} rule_files[] = {
+    {"iso_3166.csv", "alpha_2,alpha_3", 2, 1, add_country},
+    {"country_aliases.csv", "alias,issuer", 2, 0, add_alias},
+    {"document_templates.csv", "issuer,type,template", 3, 0, add_template},
+    {"personal_number_issuers.csv", "issuer", 1, 0, add_personal_number},
+};
+
+enum { RULE_FILES = sizeof rule_files / sizeof rule_files[0], PATH_SIZE = 4096 };
+
+static enum status parse_file(struct load *load, const struct rule_file *file, struct bytes text)
+{
+    load->at = (const char *)text.data;
+    load->end = load->at + text.size;
+    load->line = 0;
+    load->rows = 0;
+    struct bytes line = {0};
+    if (!next_line(load, &line))
+        return error_fail(load->err, EX_CONFIG, "%s: the header '%s' is missing", load->file,
+                          file->header);
+    if (!bytes_equal_text(line, file->header))
+        return error_fail(load->err, EX_CONFIG, "%s, line %u: the header must be '%s'", load->file,
+                          load->line, file->header);
+    for (; next_line(load, &line); load->rows++) {
+        split(line, &load->row);
+        if (load->row.fields_count != file->fields_count)
+            return fault(load, line, "has not as many fields as the header");
+        TRY(file->add_row(load));
+    }
+    if (load->rows < file->rows_min)
+        return error_fail(load->err, EX_CONFIG, "%s: there is no row", load->file);
+    return STATUS_OK;
+}
+
+/* The whole file; text->data is owned by the caller: memory_free. */
+static enum status read_file(const char *path, uint8_t **out, size_t *size, struct error *err)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return error_fail(err, EX_CONFIG, "%s: cannot be opened: %s", path, strerror(errno));
+    uint8_t *text = memory_new(FILE_BYTES_MAX + 1, 1);
+    *size = fread(text, 1, FILE_BYTES_MAX + 1, file);
+    bool is_read = ferror(file) == 0;
+    (void)fclose(file);
+    *out = text;
+    if (is_read && *size <= FILE_BYTES_MAX)
+        return STATUS_OK;
+    memory_free(text);
+    *out = NULL;
+    return error_fail(err, EX_CONFIG, "%s: %s", path,
+                      is_read ? "is larger than 1 MiB" : "cannot be read");
+}
+
+static enum status load_file(struct load *load, const char *folder, const struct rule_file *file)
+{
+    char path[PATH_SIZE];
+    int size = snprintf(path, sizeof path, "%s/%s", folder ? folder : "config/rules", file->name);
+    if (size < 0 || (size_t)size >= sizeof path)
+        return error_fail(load->err, EX_CONFIG, "folder of the rule data: its name is too long");
+    load->file = path;
+
+    if (!folder) {
+        struct bytes asset = assets_find(path);
+        assert(asset.data);
+        return parse_file(load, file, asset);
+    }
+    struct bytes text = {0};
+    uint8_t *owned = NULL;
+    TRY(read_file(path, &owned, &text.size, load->err));
+    text.data = owned;
+    enum status status = parse_file(load, file, text);
+    memory_free(owned);
+    return status;
+}
+
+enum status rule_data_open(const char *folder, struct rule_data **out, struct error *err)
+{
+    struct rule_data *data = memory_new(1, sizeof *data);
+    for (uint32_t i = 0; i < CODES; i++)
+        data->codes[i].kind = ISSUER_UNKNOWN;
+
+    struct load load = {.data = data, .err = err};
+    load.is_alias = memory_new(CODES, sizeof *load.is_alias);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < RULE_FILES && status == STATUS_OK; i++)
+        status = load_file(&load, folder, &rule_files[i]);
+    memory_free(load.is_alias);
+
+    if (status != STATUS_OK) {
+        rule_data_close(data);
+        data = NULL;
+    }
+    *out = data;
+    return status;
+}
+
+void rule_data_close(struct rule_data *data)
+{
+    if (!data)
+        return;
+    memory_free(data->templates);
+    memory_free(data);
+}
+
+/* --- asking --- */
+
+static bool is_said_to_be_none(struct bytes trimmed)
+{
+    static const char *const words[] = {"N/A", "N.A.", "NIL", "NONE"};
+    for (size_t word = 0; word < sizeof words / sizeof words[0]; word++) {
+        if (strlen(words[word]) != trimmed.size)
+            continue;
+        size_t equal = 0;
+        while (equal < trimmed.size) {
+            uint8_t byte = trimmed.data[equal];
+            uint8_t upper = byte >= 'a' && byte <= 'z' ? (uint8_t)(byte - 0x20) : byte;
+            if (upper != (uint8_t)words[word][equal])
+                break;
+            equal++;
+        }
+        if (equal == trimmed.size)
+            return true;
+    }
+    return false;
+}
+
+static bool is_dropped(uint8_t byte)
+{
+    return byte == ' ' || byte == '-' || byte == '.' || byte == '<';
+}
+
+enum issuer_kind rule_data_find_issuer(const struct rule_data *data, struct bytes sent,
+                                       struct issuer *out)
+{
+    *out = (struct issuer){0};
+    struct bytes trimmed = rule_data_trim(sent);
+    if (trimmed.size == 0)
+        return ISSUER_NONE;
+    if ((trimmed.data[0] | 0x20) == 'n' && is_said_to_be_none(trimmed))
+        return ISSUER_NONE;
+
+    uint32_t index = 0; /* as code_index */
+    uint32_t letters = 0;
+    for (size_t i = 0; i < trimmed.size; i++) {
+        uint8_t byte = trimmed.data[i];
+        uint32_t letter = (byte | 0x20U) - 'a';
+        if (letter < 26) {
+            if (letters++ == CODE_SIZE_MAX)
+                return ISSUER_UNKNOWN;
+            index = index * 27 + letter + 1;
+        } else if (!is_dropped(byte)) {
+            return ISSUER_UNKNOWN;
+        }
+    }
+    if (letters == 0)
+        return ISSUER_NONE;
+    *out = data->codes[index].issuer;
+    return (enum issuer_kind)data->codes[index].kind;
+}
+
+bool rule_data_is_personal_number(const struct rule_data *data, struct issuer issuer)
+{
+    return !issuer_is_none(issuer) && data->is_personal_number[issuer_index(issuer)];
+}
+
+/* FNV-1a, 64 bits: equal on every machine; nobody gains by a collision. */
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+uint64_t rule_data_canonical_hash(const struct rule_data *data)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (uint32_t i = 0; i < CODES; i++) {
+        const struct code *code = &data->codes[i];
+        if (code->kind == ISSUER_UNKNOWN)
+            continue;
+        const uint8_t index[2] = {(uint8_t)i, (uint8_t)(i >> 8)};
+        hash = hash_bytes(hash, index, sizeof index);
+        hash = hash_bytes(hash, code->issuer.code, sizeof code->issuer.code);
+        hash = hash_bytes(hash, &code->kind, sizeof code->kind);
+    }
+    const char *version = canonical_unicode_version();
+    return hash_bytes(hash, version, strlen(version));
+}
