@@ -209,7 +209,7 @@ static bool is_placeholder_word(const struct canonical *form)
 {
     static const char folds[][NUMBER_SIZE_MAX] = {
         "APP11E0",  "APP11E0F0R", "N0NE",      "N0TAVA11A81E", "N0TKN0WN", "NU11",
-        "PA55P0RT", "PEND1N6",    "T8A",       "T80",          "TE5T",     "UNKN0WN",
+        "PA55P0RT", "PEN01N6",    "T8A",       "T80",          "TE5T",     "UNKN0WN",
         "1234567",  "12345678",   "123456789", "1234567890",
     };
     for (size_t i = 0; i < sizeof folds / sizeof folds[0]; i++)
