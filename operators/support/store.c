@@ -1,0 +1,110 @@
+#include "operators/support/store_internal.h"
+#include "pipeline/base/memory.h"
+
+static struct store *new_store(const char *path, const struct store_key *key, uint32_t readers)
+{
+    static const char in_memory[] = "/memory";
+    struct store *store = memory_new(1, sizeof *store);
+    const char *shown = path ? path : in_memory;
+    store->path = memory_copy_text(shown, strlen(shown));
+    store->in_memory = path == NULL;
+    store->key = key;
+    store->filter_keys_min = FILTER_KEYS_MIN;
+    store->origin = memory_copy_text("", 0);
+    store_shapes_open(&store->shapes);
+    store_readers_open(store, readers);
+    for (uint32_t i = 0; i < WAITING_MAX; i++)
+        store_visits_open(store, &store->waiting[i].visits);
+    store->published = memory_new(1, sizeof *store->published);
+    (void)pthread_mutex_init(&store->published->lock, NULL);
+    return store;
+}
+
+enum status store_open(const char *path, const struct store_key *key, uint64_t canonical_hash,
+                       uint32_t readers, struct store **out, struct error *err)
+{
+    struct store *store = new_store(path, key, readers);
+    enum status status = key_prf_open(key, &store->prf, err);
+    if (status == STATUS_OK)
+        status = store_db_open(store, err);
+    if (status == STATUS_OK)
+        status = store_load(store, canonical_hash, err);
+    if (status == STATUS_OK)
+        *out = store;
+    else
+        store_close(store);
+    return status;
+}
+
+static void free_work(struct store_work *work)
+{
+    memory_free(work->forms);
+    memory_free(work->keys);
+    memory_free(work->added);
+    memory_free(work->hashes);
+    memory_free(work->held);
+    memory_free(work->slots);
+    memory_free(work->due);
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    store_db_close(store);
+    store_free_retired(store); /* every reader has left */
+    filter_close(atomic_load(&store->filter));
+    for (uint32_t i = 0; i < WAITING_MAX; i++) {
+        store_visits_close(&store->waiting[i].visits);
+        memory_free(store->waiting[i].offsets.items);
+    }
+    store_readers_close(store);
+    store_shapes_close(&store->shapes);
+    free_work(&store->work);
+    key_prf_close(store->prf);
+    memory_free(store->applied.items);
+    memory_free(store->published->offsets.items);
+    (void)pthread_mutex_destroy(&store->published->lock);
+    memory_free(store->published);
+    memory_free(store->origin);
+    memory_free(store->path);
+    memory_free(store);
+}
+
+bool store_was_caught_up(const struct store *store)
+{
+    return atomic_load(&store->caught_up);
+}
+
+const char *store_origin(const struct store *store)
+{
+    return store->origin;
+}
+
+uint32_t store_offsets(const struct store *store, struct feed_offset *out, uint32_t capacity)
+{
+    struct store_published *published = store->published;
+    (void)pthread_mutex_lock(&published->lock);
+    uint32_t count = published->offsets.count;
+    uint32_t given = count < capacity ? count : capacity;
+    if (given)
+        memcpy(out, published->offsets.items, given * sizeof *out);
+    (void)pthread_mutex_unlock(&published->lock);
+    return count;
+}
+
+struct store_figures store_figures(const struct store *store)
+{
+    struct store_published *published = store->published;
+    (void)pthread_mutex_lock(&published->lock);
+    struct store_figures figures = published->figures;
+    (void)pthread_mutex_unlock(&published->lock);
+    return figures;
+}
+
+enum status store_sync(struct store *store, struct error *err)
+{
+    char *message = NULL;
+    rocksdb_flush_wal(store->db, 1, &message);
+    return message ? store_db_error(store, "sync", message, err) : STATUS_OK;
+}

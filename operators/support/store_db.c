@@ -1,0 +1,329 @@
+#include <assert.h>
+
+#include "operators/support/store_internal.h"
+#include "pipeline/base/memory.h"
+
+/* Sized for 5 to 128 million small entries beside the workers on one machine. */
+enum {
+    BLOCK_CACHE_BYTES = 128 * 1024 * 1024,
+    WRITE_BUFFER_BYTES = 64 * 1024 * 1024,
+    SMALL_WRITE_BUFFER_BYTES = 4 * 1024 * 1024,
+    WRITE_BUFFERS = 3, /* so that a flush does not stop the writer */
+    WAL_BYTES_MAX = 256 * 1024 * 1024,
+    SCAN_AHEAD_BYTES = 2 * 1024 * 1024,
+    OPEN_FILES_MAX = 512,
+    BACKGROUND_JOBS = 2,
+    INFO_LOG_WARN = 2,
+    INFO_LOG_BYTES_MAX = 1024 * 1024,
+    INFO_LOG_FILES_MAX = 2,
+    TABLE_FORMAT = 5
+};
+static const double BLOOM_BITS_PER_KEY = 10;
+static const double MEMTABLE_BLOOM_RATIO = 0.02;
+
+static const char *const family_names[FAMILY_COUNT] = {
+    [FAMILY_DEFAULT] = "default", [FAMILY_ENTRIES] = "entries", [FAMILY_POINTS] = "points",
+    [FAMILY_DUE] = "due",         [FAMILY_SHAPES] = "shapes",   [FAMILY_META] = "meta",
+};
+
+/* --- errors --------------------------------------------------------------------------------- */
+
+static int exit_code_of(const char *message)
+{
+    if (strncmp(message, "Corruption", strlen("Corruption")) == 0)
+        return EX_DATAERR;
+    if (strstr(message, "No such file")) /* one of its files was taken away */
+        return EX_DATAERR;
+    return EX_UNAVAILABLE;
+}
+
+static bool is_locked(const char *message)
+{
+    return strstr(message, "While lock file") || strstr(message, "lock hold by current process");
+}
+
+enum status store_db_error(const struct store *store, const char *doing, char *message,
+                           struct error *err)
+{
+    int exit_code = exit_code_of(message);
+    if (exit_code == EX_DATAERR && !store->in_memory)
+        store_mark_damaged(store->path);
+    if (is_locked(message))
+        (void)error_fail(err, EX_UNAVAILABLE,
+                         "store '%s' is in use by another process: one process has one store",
+                         store->path);
+    else
+        (void)error_fail(err, exit_code, "store '%s': %s: %s", store->path, doing, message);
+    rocksdb_free(message);
+    return STATUS_FAIL;
+}
+
+enum status store_damaged(const struct store *store, enum family family, const char *what,
+                          struct error *err)
+{
+    if (!store->in_memory)
+        store_mark_damaged(store->path);
+    return error_fail(err, EX_DATAERR,
+                      "store '%s' is damaged, family %s: %s; it has to be built again", store->path,
+                      family_names[family], what);
+}
+
+/* --- options -------------------------------------------------------------------------------- */
+
+static void set_table(const struct store *store, enum family family, rocksdb_options_t *options)
+{
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocksdb_block_based_options_set_block_cache(table, store->cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    rocksdb_block_based_options_set_format_version(table, TABLE_FORMAT);
+    if (family == FAMILY_ENTRIES || family == FAMILY_POINTS)
+        rocksdb_block_based_options_set_filter_policy(
+            table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
+    rocksdb_block_based_options_set_whole_key_filtering(table, family == FAMILY_ENTRIES);
+    rocksdb_options_set_block_based_table_factory(options, table);
+    rocksdb_block_based_options_destroy(table);
+}
+
+/* Ids that are new, and fingerprints the front filter let pass by mistake, are what is looked for
+ * most: the Bloom filters of the two large families answer those without reading a block. */
+static rocksdb_options_t *family_options(const struct store *store, enum family family)
+{
+    bool is_large = family == FAMILY_ENTRIES || family == FAMILY_POINTS;
+    rocksdb_options_t *options = rocksdb_options_create();
+    rocksdb_options_set_write_buffer_size(options,
+                                          is_large ? WRITE_BUFFER_BYTES : SMALL_WRITE_BUFFER_BYTES);
+    rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
+    rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+    rocksdb_options_set_compression(options, family == FAMILY_ENTRIES ? rocksdb_lz4_compression
+                                                                      : rocksdb_no_compression);
+    if (is_large)
+        rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, MEMTABLE_BLOOM_RATIO);
+    if (family == FAMILY_ENTRIES)
+        rocksdb_options_set_memtable_whole_key_filtering(options, 1);
+    if (family == FAMILY_POINTS)
+        rocksdb_options_set_prefix_extractor(
+            options, rocksdb_slicetransform_create_fixed_prefix(sizeof(struct key)));
+    set_table(store, family, options);
+    return options;
+}
+
+static rocksdb_options_t *database_options(const struct store *store)
+{
+    rocksdb_options_t *options = rocksdb_options_create();
+    rocksdb_options_set_create_if_missing(options, 1);
+    rocksdb_options_set_create_missing_column_families(options, 1);
+    rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
+    rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
+    rocksdb_options_set_max_total_wal_size(options, WAL_BYTES_MAX);
+    rocksdb_options_set_info_log_level(options, INFO_LOG_WARN);
+    rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
+    rocksdb_options_set_keep_log_file_num(options, INFO_LOG_FILES_MAX);
+    rocksdb_options_set_stats_dump_period_sec(options, 0);
+    rocksdb_options_set_stats_persist_period_sec(options, 0);
+    if (store->env)
+        rocksdb_options_set_env(options, store->env);
+    return options;
+}
+
+/* --- open and close ------------------------------------------------------------------------- */
+
+/* The families to open: ours, then those of a later version, which RocksDB wants opened too. */
+struct family_list {
+    const char **names;
+    rocksdb_options_t **options;
+    rocksdb_column_family_handle_t **handles;
+    uint32_t count;
+};
+
+static bool is_ours(const char *name)
+{
+    for (int i = 0; i < FAMILY_COUNT; i++)
+        if (strcmp(name, family_names[i]) == 0)
+            return true;
+    return false;
+}
+
+static void list_families(const struct store *store, char **found, size_t found_count,
+                          struct family_list *list)
+{
+    size_t capacity = FAMILY_COUNT + found_count;
+    list->names = memory_new(capacity, sizeof *list->names);
+    list->options = memory_new(capacity, sizeof(rocksdb_options_t *));
+    list->handles = memory_new(capacity, sizeof(rocksdb_column_family_handle_t *));
+    for (int i = 0; i < FAMILY_COUNT; i++)
+        list->names[list->count++] = family_names[i];
+    for (size_t i = 0; i < found_count; i++)
+        if (!is_ours(found[i]))
+            list->names[list->count++] = found[i];
+    for (uint32_t i = 0; i < list->count; i++)
+        list->options[i] = family_options(store, i < FAMILY_COUNT ? (enum family)i : FAMILY_META);
+}
+
+static void free_list(struct family_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        rocksdb_options_destroy(list->options[i]);
+    memory_free((void *)list->names);
+    memory_free((void *)list->options);
+    memory_free((void *)list->handles);
+}
+
+static enum status open_families(struct store *store, const rocksdb_options_t *options,
+                                 char **found, size_t found_count, struct error *err)
+{
+    struct family_list list = {0};
+    list_families(store, found, found_count, &list);
+    char *message = NULL;
+    store->db = rocksdb_open_column_families(options, store->path, (int)list.count, list.names,
+                                             (const rocksdb_options_t *const *)list.options,
+                                             list.handles, &message);
+    enum status status = STATUS_OK;
+    if (message) {
+        store->db = NULL;
+        status = store_db_error(store, "open", message, err);
+        goto out;
+    }
+    memcpy((void *)store->families, (const void *)list.handles, sizeof store->families);
+    store->unknown_count = list.count - FAMILY_COUNT;
+    store->unknown = memory_new(store->unknown_count, sizeof(rocksdb_column_family_handle_t *));
+    for (uint32_t i = 0; i < store->unknown_count; i++)
+        store->unknown[i] = list.handles[FAMILY_COUNT + i];
+out:
+    free_list(&list);
+    return status;
+}
+
+static enum status open_database(struct store *store, const rocksdb_options_t *options,
+                                 struct error *err)
+{
+    bool is_new = true;
+    if (!store->in_memory)
+        TRY(store_prepare_folder(store->path, &is_new, err));
+    if (is_new)
+        return open_families(store, options, NULL, 0, err);
+
+    char *message = NULL;
+    size_t count = 0;
+    char **found = rocksdb_list_column_families(options, store->path, &count, &message);
+    if (message)
+        return store_db_error(store, "list families", message, err);
+    enum status status = open_families(store, options, found, count, err);
+    rocksdb_list_column_families_destroy(found, count);
+    return status;
+}
+
+enum status store_db_open(struct store *store, struct error *err)
+{
+    if (store->in_memory)
+        store->env = rocksdb_create_mem_env();
+    store->cache = rocksdb_cache_create_lru(BLOCK_CACHE_BYTES);
+    store->read_options = rocksdb_readoptions_create();
+    store->write_options = rocksdb_writeoptions_create();
+    store->batch = rocksdb_writebatch_create();
+    rocksdb_options_t *options = database_options(store);
+    enum status status = open_database(store, options, err);
+    rocksdb_options_destroy(options);
+    return status;
+}
+
+void store_db_close(struct store *store)
+{
+    if (store->db) {
+        for (int i = 0; i < FAMILY_COUNT; i++)
+            rocksdb_column_family_handle_destroy(store->families[i]);
+        for (uint32_t i = 0; i < store->unknown_count; i++)
+            rocksdb_column_family_handle_destroy(store->unknown[i]);
+        rocksdb_close(store->db);
+    }
+    memory_free((void *)store->unknown);
+    rocksdb_writebatch_destroy(store->batch);
+    rocksdb_writeoptions_destroy(store->write_options);
+    rocksdb_readoptions_destroy(store->read_options);
+    rocksdb_cache_destroy(store->cache);
+    if (store->env)
+        rocksdb_env_destroy(store->env);
+}
+
+/* --- reads ---------------------------------------------------------------------------------- */
+
+enum status store_db_get(const struct store *store, enum family family, struct bytes key,
+                         rocksdb_pinnableslice_t **pin, struct bytes *value, struct error *err)
+{
+    char *message = NULL;
+    *value = bytes_of(NULL, 0);
+    *pin = rocksdb_get_pinned_cf(store->db, store->read_options, store->families[family],
+                                 (const char *)key.data, key.size, &message);
+    if (message)
+        return store_db_error(store, "read", message, err);
+    if (*pin) {
+        size_t size = 0;
+        const char *data = rocksdb_pinnableslice_value(*pin, &size);
+        *value = bytes_of(data, size);
+    }
+    return STATUS_OK;
+}
+
+void store_db_unpin(rocksdb_pinnableslice_t *pin)
+{
+    if (pin)
+        rocksdb_pinnableslice_destroy(pin);
+}
+
+rocksdb_iterator_t *store_db_scan(const struct store *store, enum family family)
+{
+    rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_total_order_seek(options, 1);
+    rocksdb_readoptions_set_fill_cache(options, 0);
+    rocksdb_readoptions_set_readahead_size(options, SCAN_AHEAD_BYTES);
+    rocksdb_iterator_t *iterator =
+        rocksdb_create_iterator_cf(store->db, options, store->families[family]);
+    rocksdb_readoptions_destroy(options); /* the iterator has its own copy */
+    rocksdb_iter_seek_to_first(iterator);
+    return iterator;
+}
+
+enum status store_db_scan_end(const struct store *store, rocksdb_iterator_t *iterator,
+                              struct error *err)
+{
+    char *message = NULL;
+    rocksdb_iter_get_error(iterator, &message);
+    rocksdb_iter_destroy(iterator);
+    return message ? store_db_error(store, "scan", message, err) : STATUS_OK;
+}
+
+struct bytes store_scan_key(const rocksdb_iterator_t *iterator)
+{
+    size_t size = 0;
+    const char *data = rocksdb_iter_key(iterator, &size);
+    return bytes_of(data, size);
+}
+
+struct bytes store_scan_value(const rocksdb_iterator_t *iterator)
+{
+    size_t size = 0;
+    const char *data = rocksdb_iter_value(iterator, &size);
+    return bytes_of(data, size);
+}
+
+/* --- writes --------------------------------------------------------------------------------- */
+
+void store_db_put(struct store *store, enum family family, struct bytes key, struct bytes value)
+{
+    rocksdb_writebatch_put_cf(store->batch, store->families[family], (const char *)key.data,
+                              key.size, (const char *)value.data, value.size);
+}
+
+void store_db_delete(struct store *store, enum family family, struct bytes key)
+{
+    rocksdb_writebatch_delete_cf(store->batch, store->families[family], (const char *)key.data,
+                                 key.size);
+}
+
+enum status store_db_write(struct store *store, struct error *err)
+{
+    char *message = NULL;
+    rocksdb_write(store->db, store->write_options, store->batch, &message);
+    rocksdb_writebatch_clear(store->batch);
+    return message ? store_db_error(store, "write", message, err) : STATUS_OK;
+}

@@ -1,0 +1,303 @@
+/* store_internal.h - what the files of the store share. Nobody else includes it but its tests.
+ *
+ *   store.c          open and close, and the small questions of the interface
+ *   store_db.c       RocksDB: families, options, reads, writes, what its errors mean
+ *   store_codec.c    bytes of the values on disk, format 1
+ *   store_load.c     start: checks, counters, due removals, filter
+ *   store_apply.c    the first WriteBatch of a change
+ *   store_settle.c   the second, once readers have left; what is published
+ *   store_shapes.c   live counters by shape
+ *   store_filter.c   the front filter over the points on disk, and its replacement
+ *   store_readers.c  who is inside; look-ups
+ *   store_files.c    the directory: creation, quarantine
+ */
+#ifndef CHECKIT_STORE_INTERNAL_H
+#define CHECKIT_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <rocksdb/c.h>
+#include <stdatomic.h>
+
+#include "operators/support/filter.h"
+#include "operators/support/store.h"
+
+enum {
+    STORE_FORMAT = 1,
+    POINT_KEY_SIZE = 24, /* fingerprint, then 8 bytes of the keyed hash of the id */
+    POINT_VALUE_SIZE_MAX = 1 + 1 + 1 + ID_SIZE + 1 + ENTRY_ID_SIZE_MAX,
+    ENTRY_VALUE_SIZE_MAX = 512,
+    DUE_KEY_SIZE = 8,
+    DUE_VERSION = 1,
+    CACHE_LINE = 64,
+    READERS_MAX = 1024,
+    WAITING_MAX = 16,              /* groups of changes that wait for readers, each on its own */
+    FILTER_KEYS_MIN = 1024 * 1024, /* 2 MB */
+    ORIGIN_SIZE_MAX = 512
+};
+
+enum family {
+    FAMILY_DEFAULT, /* RocksDB insists on it; empty */
+    FAMILY_ENTRIES,
+    FAMILY_POINTS,
+    FAMILY_DUE,
+    FAMILY_SHAPES,
+    FAMILY_META,
+    FAMILY_COUNT
+};
+
+/* visits is odd while the reader is inside. A line of its own: entering must cost nothing. */
+struct store_reader {
+    _Alignas(CACHE_LINE) _Atomic uint64_t visits;
+    rocksdb_readoptions_t *options; /* owned; its upper bound points at bound */
+    char bound[sizeof(struct key)];
+};
+
+/* Which visit each reader was on at one moment: readers_count words. */
+struct store_visits {
+    uint64_t *words; /* owned */
+};
+
+/* Feed offsets, ordered by partition. */
+struct store_offsets {
+    struct feed_offset *items; /* owned */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* Changes written, whose old keys wait until the readers of that moment have left. */
+struct store_waiting {
+    uint64_t due_end;             /* its due records end before this number */
+    uint64_t changes;             /* old keys in them */
+    struct store_visits visits;   /* taken after the last of them was written */
+    struct store_offsets offsets; /* to publish when settled */
+};
+
+/* A filter out of use, until its readers have left. */
+struct store_retired {
+    struct filter *filter;
+    struct store_visits visits;
+    struct store_retired *next;
+};
+
+struct store_shape {
+    uint32_t shape; /* 0: free slot */
+    bool changed;
+    uint64_t live;
+};
+
+/* Open addressing, at most half full. */
+struct store_shapes {
+    struct store_shape *slots; /* owned; a power of two */
+    uint32_t slots_count;
+    uint32_t used;
+    uint32_t *changed; /* owned; shapes changed since the last write */
+    uint32_t changed_count;
+    uint32_t changed_capacity;
+    uint64_t live; /* over all shapes */
+};
+
+/* What the list holds of one id, as far as a change needs to know. */
+struct store_held {
+    int64_t revision;
+    uint32_t shape;
+    bool known;
+    bool live;
+    bool point; /* live, and holds point_key */
+    uint8_t point_key[POINT_KEY_SIZE];
+};
+
+/* What one call of store_apply works with; grows to the largest call. */
+struct store_work {
+    uint32_t capacity;
+    uint32_t slots_count; /* a power of two, at least twice the call's count */
+    struct canonical *forms;
+    struct key *keys;
+    struct key *added; /* keys the filter has yet to learn */
+    uint32_t added_count;
+    uint64_t *hashes;
+    struct store_held *held; /* by position in the call: what the id held after it */
+    uint32_t *slots;         /* by id: last position in the call + 1 */
+    uint8_t *due;            /* the due record's value */
+    size_t due_size;
+    size_t due_capacity;
+    uint64_t due_changes;
+};
+
+/* Read by any thread, under the lock. */
+struct store_published {
+    pthread_mutex_t lock;
+    struct store_offsets offsets;
+    struct store_figures figures;
+};
+
+struct store {
+    char *path;                  /* owned; as given, or "(memory)" */
+    const struct store_key *key; /* borrowed until store_close */
+    bool in_memory;
+
+    rocksdb_t *db;
+    rocksdb_env_t *env; /* in memory only */
+    rocksdb_cache_t *cache;
+    rocksdb_column_family_handle_t *families[FAMILY_COUNT];
+    rocksdb_column_family_handle_t **unknown; /* of a later version: kept open, left alone */
+    uint32_t unknown_count;
+    rocksdb_readoptions_t *read_options;
+    rocksdb_writeoptions_t *write_options;
+
+    void *readers_memory;
+    struct store_reader *readers; /* inside readers_memory, on a cache line */
+    uint32_t readers_count;
+
+    _Atomic(struct filter *) filter;
+    uint64_t filter_keys_min;
+    struct store_retired *retired;
+
+    /* The writer's. */
+    struct key_prf *prf;
+    rocksdb_writebatch_t *batch;
+    struct store_work work;
+    struct store_shapes shapes;
+    struct store_offsets applied;
+    uint64_t entries_live;
+    uint64_t entries_withdrawn;
+    struct store_waiting waiting[WAITING_MAX];
+    uint32_t waiting_first;
+    uint32_t waiting_count;
+    uint64_t due_first; /* numbers of the due records on disk: [due_first, due_next) */
+    uint64_t due_next;
+    uint64_t due_changes;
+    char *origin;
+    atomic_bool caught_up;
+
+    struct store_published *published;
+};
+
+/* --- store_db.c ------------------------------------------------------------------------------ */
+
+enum status store_db_open(struct store *store, struct error *err) MUST_USE;
+void store_db_close(struct store *store);
+
+/* Turns RocksDB's message into our error and frees it: damage is EX_DATAERR, a lock held by
+ * someone else and everything around the file system EX_UNAVAILABLE. Damage leaves a mark. */
+enum status store_db_error(const struct store *store, const char *doing, char *message,
+                           struct error *err);
+enum status store_damaged(const struct store *store, enum family family, const char *what,
+                          struct error *err);
+
+/* value->data is NULL when there is no such key; else it lives until *pin is destroyed. */
+enum status store_db_get(const struct store *store, enum family family, struct bytes key,
+                         rocksdb_pinnableslice_t **pin, struct bytes *value,
+                         struct error *err) MUST_USE;
+void store_db_unpin(rocksdb_pinnableslice_t *pin);
+
+/* Into the store's batch, then the batch to disk and emptied. */
+void store_db_put(struct store *store, enum family family, struct bytes key, struct bytes value);
+void store_db_delete(struct store *store, enum family family, struct bytes key);
+enum status store_db_write(struct store *store, struct error *err) MUST_USE;
+
+/* Reads a whole family in order; the iterator is the caller's. */
+rocksdb_iterator_t *store_db_scan(const struct store *store, enum family family);
+enum status store_db_scan_end(const struct store *store, rocksdb_iterator_t *iterator,
+                              struct error *err) MUST_USE;
+struct bytes store_scan_key(const rocksdb_iterator_t *iterator);
+struct bytes store_scan_value(const rocksdb_iterator_t *iterator);
+
+/* --- store_codec.c --------------------------------------------------------------------------- */
+
+/* A cursor over a value from disk. Reading past the end gives zeros and sets damaged. */
+struct value_reader {
+    const uint8_t *next;
+    size_t left;
+    bool damaged;
+};
+struct value_reader value_reader_of(struct bytes value);
+uint64_t value_read(struct value_reader *reader, uint32_t bytes); /* little-endian */
+struct bytes value_read_bytes(struct value_reader *reader, size_t size);
+bool value_read_all(const struct value_reader *reader); /* not damaged, nothing left */
+
+void write_little(uint8_t *out, uint64_t value, uint32_t bytes);
+void write_big(uint8_t *out, uint64_t value, uint32_t bytes); /* in keys: order of the numbers */
+uint64_t read_big(const uint8_t *in, uint32_t bytes);
+
+/* Both return the size written. */
+size_t store_encode_entry(const struct store_key *key, const struct entry *entry, uint32_t shape,
+                          uint8_t out[ENTRY_VALUE_SIZE_MAX]);
+size_t store_encode_point(const struct store_key *key, const struct entry *entry,
+                          uint8_t out[POINT_VALUE_SIZE_MAX]);
+
+/* Both return NULL, or what is wrong in a few words. */
+const char *store_decode_entry(const struct store_key *key, struct bytes id, struct bytes value,
+                               struct entry *out, uint32_t *shape);
+const char *store_decode_point(struct bytes value, struct bytes *id);
+
+/* The form whose fingerprint a point entry has; zero and unscreenable for all others. */
+void store_entry_form(const struct entry *entry, struct canonical *form);
+
+void store_point_key(const struct key *key, uint64_t id_hash, uint8_t out[POINT_KEY_SIZE]);
+
+/* --- store_load.c ---------------------------------------------------------------------------- */
+
+enum status store_load(struct store *store, uint64_t canonical_hash, struct error *err) MUST_USE;
+void store_put_counts(struct store *store);
+void store_put_offset(struct store *store, const struct feed_offset *offset);
+
+/* --- store_settle.c -------------------------------------------------------------------------- */
+
+/* What the store holds under the id now. */
+enum status store_read_held(struct store *store, struct bytes id, struct store_held *held,
+                            struct error *err) MUST_USE;
+
+/* After a batch is written: its due removals wait, and its offsets with them; or they are
+ * published at once when nothing waits. */
+void store_note_applied(struct store *store, uint64_t due_changes);
+enum status store_settle_at_start(struct store *store, struct error *err) MUST_USE;
+void store_publish(struct store *store, const struct store_offsets *offsets);
+void store_offsets_set(struct store_offsets *offsets, struct feed_offset offset);
+void store_offsets_copy(struct store_offsets *to, const struct store_offsets *from);
+
+/* --- store_shapes.c -------------------------------------------------------------------------- */
+
+void store_shapes_open(struct store_shapes *shapes);
+void store_shapes_close(struct store_shapes *shapes);
+void store_shapes_set(struct store_shapes *shapes, uint32_t shape, uint64_t live);
+uint64_t store_shapes_live(const struct store_shapes *shapes, uint32_t shape);
+
+/* by: 1 or -1. False when the count would fall below zero. */
+bool store_shapes_add(struct store_shapes *shapes, uint32_t shape, int by) MUST_USE;
+void store_put_shapes(struct store *store);
+enum status store_load_shapes(struct store *store, struct error *err) MUST_USE;
+
+/* --- store_filter.c -------------------------------------------------------------------------- */
+
+enum status store_fill_filter(struct store *store, struct error *err) MUST_USE;
+
+/* A filter of that capacity takes the place of the one in use. */
+enum status store_replace_filter(struct store *store, uint64_t capacity,
+                                 struct error *err) MUST_USE;
+
+/* Adds work.added; beyond the filter's capacity a larger one takes its place first. */
+enum status store_add_to_filter(struct store *store, struct error *err) MUST_USE;
+void store_free_retired(struct store *store);
+
+/* --- store_readers.c ------------------------------------------------------------------------- */
+
+void store_readers_open(struct store *store, uint32_t readers);
+void store_readers_close(struct store *store);
+void store_visits_open(const struct store *store, struct store_visits *visits);
+void store_visits_close(struct store_visits *visits);
+void store_visits_take(const struct store *store, struct store_visits *visits);
+
+/* Whether every reader that was inside has left since. */
+bool store_visits_over(const struct store *store, const struct store_visits *visits);
+
+/* --- store_files.c --------------------------------------------------------------------------- */
+
+/* Makes the directory, mode 0700, or checks that it is empty or a store's. *is_new: RocksDB has
+ * not finished creating anything in it. */
+enum status store_prepare_folder(const char *path, bool *is_new, struct error *err) MUST_USE;
+
+/* Leaves a mark, as far as that is possible, that makes the next store_open say EX_DATAERR: what
+ * was damaged when it was read may look whole when it is only opened. */
+void store_mark_damaged(const char *path);
+
+#endif
