@@ -1,8 +1,9 @@
 /* config.h - the configuration of a process: one YAML file, read once at start.
  *
- * One property table in config.c makes the parser, the defaults, the messages and the reference
- * (`checkit config reference`). Every fault names file, line and key, and what is allowed
- * (EX_CONFIG).
+ * One property table (config_table.c) makes the parser, the defaults, the messages, `checkit config
+ * show` and the reference (`checkit config reference`). Every fault names file, line and key, and
+ * what is allowed (EX_CONFIG). Paths that do not begin with '/' are meant from the folder the file
+ * is in.
  */
 #ifndef CHECKIT_CONFIG_H
 #define CHECKIT_CONFIG_H
@@ -70,7 +71,7 @@ struct config {
 /* *out is the caller's: config_close. */
 enum status config_open(const char *path, struct config **out, struct error *err) MUST_USE;
 
-/* The same from text; name stands for the path in messages. */
+/* The same from text; name stands for the path, in messages and for relative paths. */
 enum status config_parse(const char *name, const char *text, size_t size, struct config **out,
                          struct error *err) MUST_USE;
 
@@ -78,6 +79,10 @@ void config_close(struct config *config);
 
 /* The value of a pass-through property, or NULL. */
 const char *config_kafka_property(const struct config *config, const char *name);
+
+/* Every value as it is in effect, defaults included, as YAML that reads back to the same; what may
+ * be a secret is written as "(hidden)". */
+void config_write(const struct config *config, FILE *out);
 
 /* The reference, in Markdown: every key with type, unit, default, range and meaning. */
 void config_write_reference(FILE *out);

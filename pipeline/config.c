@@ -1,0 +1,381 @@
+/* Libyaml below libcyaml: it gives the line of every key, and one table of ours then makes parser,
+ * messages, `config show` and the reference. */
+#include "pipeline/config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pipeline/config_internal.h"
+#include "pipeline/nearest.h"
+
+enum { NAMES_MAX = 64, FILES_MAX = 8 };
+
+/* What config_close frees: the texts of a configuration stand beside it. */
+struct owned {
+    struct config config; /* first: a pointer to it is a pointer to the whole */
+    struct arena texts;
+};
+
+/* --- finding a key in the table ------------------------------------------------------------- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static const struct config_property *find_property(enum config_scope scope, const char *group,
+                                                   const char *name)
+{
+    for (size_t i = 0; i < config_properties_count; i++) {
+        const struct config_property *next = &config_properties[i];
+        if (next->scope == scope && same_text(next->group, group) && same_text(next->name, name))
+            return next;
+    }
+    return NULL;
+}
+
+static bool is_group(enum config_scope scope, const char *name)
+{
+    for (size_t i = 0; i < config_properties_count; i++)
+        if (config_properties[i].scope == scope && same_text(config_properties[i].group, name))
+            return true;
+    return false;
+}
+
+/* --- keys that are in the file: is each one known? ------------------------------------------ */
+
+/* What may stand in a mapping: properties, and at the top of a scope its groups. */
+static size_t list_names(enum config_scope scope, const char *group, const char **names)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config_properties_count; i++) {
+        const struct config_property *next = &config_properties[i];
+        bool here = next->scope == scope && (!group || same_text(next->group, group));
+        if (!here)
+            continue;
+        assert(count < NAMES_MAX);
+        names[count++] = group || !next->group ? next->name : next->group;
+    }
+    return count;
+}
+
+static enum status refuse_key(const struct config_reader *reader, enum config_scope scope,
+                              const char *group, const struct config_node *node, struct error *err)
+{
+    const char *names[NAMES_MAX];
+    size_t count = list_names(scope, group, names);
+    const char *near = nearest_name(node->key, names, count);
+    if (near)
+        return config_tree_fault(&reader->tree, node, NULL, err, "unknown key: is '%s' meant?",
+                                 near);
+    char all[ERROR_TEXT_SIZE / 2];
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < sizeof all; i++)
+        if (i == 0 || strcmp(names[i], names[i - 1]) != 0) /* a group is listed once */
+            used +=
+                (size_t)snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", names[i]);
+    return config_tree_fault(&reader->tree, node, NULL, err, "unknown key: here may stand %s", all);
+}
+
+static enum status require_mapping(const struct config_reader *reader,
+                                   const struct config_node *node, struct error *err)
+{
+    if (node->kind == CONFIG_NODE_MAPPING)
+        return STATUS_OK;
+    return config_tree_fault(&reader->tree, node, NULL, err, "must be a mapping, key: value");
+}
+
+static enum status check_group(const struct config_reader *reader, enum config_scope scope,
+                               const struct config_node *group, struct error *err)
+{
+    if (group->is_null) /* "rules:" with all its keys commented out */
+        return STATUS_OK;
+    TRY(require_mapping(reader, group, err));
+    for (const struct config_node *next = group->first; next; next = next->next)
+        if (!find_property(scope, group->key, next->key))
+            return refuse_key(reader, scope, group->key, next, err);
+    return STATUS_OK;
+}
+
+static enum status check_keys(const struct config_reader *reader, enum config_scope scope,
+                              const struct config_node *mapping, struct error *err)
+{
+    TRY(require_mapping(reader, mapping, err));
+    for (const struct config_node *next = mapping->first; next; next = next->next) {
+        if (find_property(scope, NULL, next->key))
+            continue;
+        if (!is_group(scope, next->key))
+            return refuse_key(reader, scope, NULL, next, err);
+        TRY(check_group(reader, scope, next, err));
+    }
+    return STATUS_OK;
+}
+
+/* --- values --------------------------------------------------------------------------------- */
+
+static enum status read_list_or_mapping(struct config_reader *reader,
+                                        const struct config_property *property,
+                                        const struct config_node *node, void *place,
+                                        struct error *err);
+
+static enum status read_fallback(struct config_reader *reader,
+                                 const struct config_property *property,
+                                 const struct config_node *mapping, void *place, struct error *err)
+{
+    char text[CONFIG_FALLBACK_SIZE];
+    (void)snprintf(text, sizeof text, "%s", property->fallback);
+    if (property->fallback_now)
+        property->fallback_now(text, sizeof text);
+    struct bytes copy = arena_copy(reader->texts, bytes_of(text, strlen(text) + 1));
+    assert(copy.data); /* config_parse made room */
+
+    /* A node as if it had been written. */
+    const struct config_node root = {.kind = CONFIG_NODE_MAPPING};
+    const struct config_node group = {
+        .kind = CONFIG_NODE_MAPPING, .key = property->group, .parent = &root};
+    const struct config_node node = {.kind = CONFIG_NODE_TEXT,
+                                     .is_fallback = true,
+                                     .line = mapping->line,
+                                     .key = property->name,
+                                     .text = (const char *)copy.data,
+                                     .parent = property->group ? &group : &root};
+    return config_value_read(reader, property, &node, place, err);
+}
+
+static enum status read_absent(struct config_reader *reader, const struct config_property *property,
+                               const struct config_node *mapping, void *place, struct error *err)
+{
+    if (property->fallback)
+        return read_fallback(reader, property, mapping, place, err);
+    if (!property->required)
+        return STATUS_OK;
+    char name[CONFIG_KEY_SIZE];
+    char allowed[CONFIG_DESCRIPTION_SIZE];
+    config_value_describe(property, allowed, sizeof allowed);
+    (void)snprintf(name, sizeof name, "%s%s%s", property->group ? property->group : "",
+                   property->group ? "." : "", property->name);
+    return config_tree_fault(&reader->tree, mapping, name, err, "is missing; must be %s", allowed);
+}
+
+static enum status read_property(struct config_reader *reader,
+                                 const struct config_property *property,
+                                 const struct config_node *node, void *place, struct error *err)
+{
+    char allowed[CONFIG_DESCRIPTION_SIZE];
+    config_value_describe(property, allowed, sizeof allowed);
+    if (node->is_null)
+        return config_tree_fault(&reader->tree, node, NULL, err, "has no value; must be %s",
+                                 allowed);
+    bool wants_text = property->type < CONFIG_KAFKA;
+    if (!wants_text)
+        return read_list_or_mapping(reader, property, node, place, err);
+    if (node->kind != CONFIG_NODE_TEXT)
+        return config_tree_fault(&reader->tree, node, NULL, err, "must be %s", allowed);
+    return config_value_read(reader, property, node, place, err);
+}
+
+/* Fills one scope's struct, in the order of the table. */
+static enum status read_scope(struct config_reader *reader, enum config_scope scope,
+                              const struct config_node *mapping, void *target, struct error *err)
+{
+    TRY(check_keys(reader, scope, mapping, err));
+    for (size_t i = 0; i < config_properties_count; i++) {
+        const struct config_property *property = &config_properties[i];
+        if (property->scope != scope)
+            continue;
+        void *place = (char *)target + property->offset;
+        const struct config_node *holder =
+            property->group ? config_tree_find(mapping, property->group) : mapping;
+        const struct config_node *node = config_tree_find(holder, property->name);
+        if (node)
+            TRY(read_property(reader, property, node, place, err));
+        else
+            TRY(read_absent(reader, property, mapping, place, err));
+    }
+    return STATUS_OK;
+}
+
+/* --- lists and mappings --------------------------------------------------------------------- */
+
+static enum status read_client_property(struct config_reader *reader,
+                                        const struct config_node *node, struct error *err)
+{
+    const struct config_tree *tree = &reader->tree;
+    struct config *config = reader->config;
+    if (node->kind != CONFIG_NODE_TEXT || node->is_null)
+        return config_tree_fault(tree, node, NULL, err, "must be a text: the property's value");
+    /* Kept free, so that they can name secrets held elsewhere without changing what works now. */
+    if (strncmp(node->text, "file:", 5) == 0 || strncmp(node->text, "env:", 4) == 0)
+        return config_tree_fault(tree, node, NULL, err,
+                                 "values that begin with file: or env: are reserved; write the "
+                                 "value itself");
+    if (config->kafka_count == KAFKA_PROPERTIES_MAX)
+        return config_tree_fault(tree, node, NULL, err, "more than %d properties",
+                                 (int)KAFKA_PROPERTIES_MAX);
+    config->kafka[config->kafka_count++] = (struct kafka_property){node->key, node->text};
+    return STATUS_OK;
+}
+
+static enum status read_kafka(struct config_reader *reader, const struct config_node *node,
+                              struct error *err)
+{
+    TRY(require_mapping(reader, node, err));
+    for (const struct config_node *next = node->first; next; next = next->next)
+        TRY(read_client_property(reader, next, err));
+    const struct config_node *servers = config_tree_find(node, "bootstrap.servers");
+    if (servers && servers->text[0])
+        return STATUS_OK;
+    return config_tree_fault(&reader->tree, servers ? servers : node,
+                             servers ? NULL : "bootstrap.servers", err,
+                             "is missing; must be HOST:PORT, further ones behind commas");
+}
+
+static enum status require_list(const struct config_reader *reader,
+                                const struct config_property *property,
+                                const struct config_node *node, uint32_t max, struct error *err)
+{
+    uint32_t count = 0;
+    for (const struct config_node *next = node->first; next; next = next->next)
+        count++;
+    if (node->kind == CONFIG_NODE_LIST && count > 0 && count <= max)
+        return STATUS_OK;
+    char allowed[CONFIG_DESCRIPTION_SIZE];
+    config_value_describe(property, allowed, sizeof allowed);
+    return config_tree_fault(&reader->tree, node, NULL, err, "must be %s", allowed);
+}
+
+static enum status read_documents(struct config_reader *reader, const struct config_node *list,
+                                  struct mapping *mapping, struct error *err)
+{
+    mapping->documents_count = 0; /* those of a preset are replaced, not added to */
+    for (const struct config_node *next = list->first; next; next = next->next) {
+        struct document_mapping *document = &mapping->documents[mapping->documents_count++];
+        *document = (struct document_mapping){0};
+        TRY(read_scope(reader, CONFIG_SCOPE_DOCUMENT, next, document, err));
+    }
+    return STATUS_OK;
+}
+
+static enum status read_input(struct config_reader *reader, const struct config_node *node,
+                              struct input *input, struct error *err)
+{
+    TRY(read_scope(reader, CONFIG_SCOPE_INPUT, node, input, err));
+    if (input->mapping.documents_count == 0)
+        return config_tree_fault(&reader->tree, node, "documents", err,
+                                 "is missing; give it, or a preset: booking or banking");
+    /* A preset's fixed sector gives way to a field that is named to hold it. */
+    const struct config_node *event = config_tree_find(node, "event");
+    if (config_tree_find(event, "sector") && !config_tree_find(node, "sector"))
+        input->mapping.sector_fixed = NULL;
+    return STATUS_OK;
+}
+
+static enum status read_inputs(struct config_reader *reader, const struct config_node *list,
+                               struct error *err)
+{
+    struct config *config = reader->config;
+    for (const struct config_node *next = list->first; next; next = next->next)
+        TRY(read_input(reader, next, &config->inputs[config->inputs_count++], err));
+    return STATUS_OK;
+}
+
+/* The types whose rows hold further rows: as deep as the table, whatever the file. */
+static enum status read_list_or_mapping(struct config_reader *reader,
+                                        const struct config_property *property,
+                                        const struct config_node *node, void *place,
+                                        struct error *err)
+{
+    if (property->type == CONFIG_KAFKA)
+        return read_kafka(reader, node, err);
+    if (property->type == CONFIG_INPUTS) {
+        TRY(require_list(reader, property, node, INPUTS_MAX, err));
+        return read_inputs(reader, node, err);
+    }
+    TRY(require_list(reader, property, node, MAPPING_PATHS_MAX, err));
+    return read_documents(reader, node, place, err);
+}
+
+/* --- interface ------------------------------------------------------------------------------ */
+
+enum status config_parse(const char *name, const char *text, size_t size, struct config **out,
+                         struct error *err)
+{
+    if (size > CONFIG_BYTES_MAX)
+        return error_fail(err, EX_CONFIG, "%s: larger than %d bytes: not a configuration", name,
+                          (int)CONFIG_BYTES_MAX);
+    struct owned *owned = memory_new(1, sizeof *owned);
+    size_t fallbacks_size = config_properties_count * CONFIG_FALLBACK_SIZE;
+    size_t paths_size = FILES_MAX * (strlen(name) + sizeof(uint64_t)) + size;
+    arena_open(&owned->texts, config_tree_texts_size(size) + fallbacks_size + paths_size);
+
+    struct config_reader *reader = memory_new(1, sizeof *reader);
+    reader->config = &owned->config;
+    reader->texts = &owned->texts;
+    enum status status = config_tree_open(name, text, size, reader->texts, &reader->tree, err);
+    if (status == STATUS_OK)
+        status = read_scope(reader, CONFIG_SCOPE_TOP, reader->tree.nodes, &owned->config, err);
+    config_tree_close(&reader->tree);
+    memory_free(reader);
+
+    *out = &owned->config;
+    if (status != STATUS_OK) {
+        config_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+static enum status read_whole(int file, const char *path, char *text, size_t *size,
+                              struct error *err)
+{
+    *size = 0;
+    for (;;) {
+        ssize_t got = read(file, text + *size, CONFIG_BYTES_MAX + 1 - *size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_fail(err, EX_CONFIG, "configuration '%s' cannot be read: %s", path,
+                              strerror(errno));
+        if (got == 0)
+            return STATUS_OK;
+        *size += (size_t)got;
+    }
+}
+
+enum status config_open(const char *path, struct config **out, struct error *err)
+{
+    *out = NULL;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return error_fail(err, EX_CONFIG, "configuration '%s' cannot be opened: %s", path,
+                          strerror(errno));
+    char *text = memory_new(CONFIG_BYTES_MAX + 1, 1);
+    size_t size;
+    enum status status = read_whole(file, path, text, &size, err);
+    (void)close(file);
+    if (status == STATUS_OK)
+        status = config_parse(path, text, size, out, err);
+    memory_free(text);
+    return status;
+}
+
+void config_close(struct config *config)
+{
+    if (!config)
+        return;
+    struct owned *owned = (struct owned *)config;
+    arena_close(&owned->texts);
+    memory_free(owned);
+}
+
+const char *config_kafka_property(const struct config *config, const char *name)
+{
+    for (uint32_t i = 0; i < config->kafka_count; i++)
+        if (strcmp(config->kafka[i].name, name) == 0)
+            return config->kafka[i].value;
+    return NULL;
+}
