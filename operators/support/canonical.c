@@ -294,19 +294,6 @@ uint32_t canonical_shape(const char *number, uint8_t size)
 
 /* --- types --- */
 
-static bool is_word(struct bytes text, const char *word)
-{
-    if (strlen(word) != text.size)
-        return false;
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t byte = text.data[i];
-        uint8_t upper = byte >= 'a' && byte <= 'z' ? (uint8_t)(byte - 0x20) : byte;
-        if (upper != (uint8_t)word[i])
-            return false;
-    }
-    return true;
-}
-
 /* ICAO document code: what is left of the text are one or two letters. */
 static enum document_type type_of_code(struct bytes text)
 {
@@ -340,12 +327,25 @@ static enum document_type type_of_code(struct bytes text)
     }
 }
 
+#define WORD(text)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+
 enum document_type canonical_type(struct bytes sent)
 {
+    static const struct {
+        struct bytes word;
+        enum document_type type;
+    } words[] = {
+        {RULE_DATA_WORD("PASSPORT"), TYPE_PASSPORT}, {RULE_DATA_WORD("ID_CARD"), TYPE_ID_CARD},
+        {RULE_DATA_WORD("VISA"), TYPE_VISA},         {RULE_DATA_WORD("CREW"), TYPE_CREW},
+        {RULE_DATA_WORD("OTHER"), TYPE_OTHER},       {RULE_DATA_WORD("ANY"), TYPE_ANY},
+    };
     struct bytes trimmed = rule_data_trim(sent);
-    for (int type = 0; type < TYPE_COUNT; type++)
-        if (is_word(trimmed, document_type_name((enum document_type)type)))
-            return (enum document_type)type;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (rule_data_is_word(trimmed, words[i].word))
+            return words[i].type;
     return type_of_code(trimmed);
 }
 

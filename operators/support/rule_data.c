@@ -433,21 +433,11 @@ void rule_data_close(struct rule_data *data)
 
 static bool is_said_to_be_none(struct bytes trimmed)
 {
-    static const char *const words[] = {"N/A", "N.A.", "NIL", "NONE"};
-    for (size_t word = 0; word < sizeof words / sizeof words[0]; word++) {
-        if (strlen(words[word]) != trimmed.size)
-            continue;
-        size_t equal = 0;
-        while (equal < trimmed.size) {
-            uint8_t byte = trimmed.data[equal];
-            uint8_t upper = byte >= 'a' && byte <= 'z' ? (uint8_t)(byte - 0x20) : byte;
-            if (upper != (uint8_t)words[word][equal])
-                break;
-            equal++;
-        }
-        if (equal == trimmed.size)
+    static const struct bytes words[] = {RULE_DATA_WORD("N/A"), RULE_DATA_WORD("N.A."),
+                                         RULE_DATA_WORD("NIL"), RULE_DATA_WORD("NONE")};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (rule_data_is_word(trimmed, words[i]))
             return true;
-    }
     return false;
 }
 

@@ -41,6 +41,8 @@ uint64_t rule_data_canonical_hash(const struct rule_data *data);
 /* sent without the bytes 09-0D and 20 at either end: how rules 3 trim issuers and types. */
 static inline struct bytes rule_data_trim(struct bytes sent)
 {
+    if (sent.size == 0)
+        return sent;
     const uint8_t *from = sent.data;
     const uint8_t *to = sent.data + sent.size;
     while (from < to && (*from == ' ' || (*from >= 0x09 && *from <= 0x0D)))
@@ -48,6 +50,26 @@ static inline struct bytes rule_data_trim(struct bytes sent)
     while (to > from && (to[-1] == ' ' || (to[-1] >= 0x09 && to[-1] <= 0x0D)))
         to--;
     return bytes_of(from, (size_t)(to - from));
+}
+
+/* A constant as bytes, for tables of words. */
+#define RULE_DATA_WORD(text)                                                                       \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+
+/* Whether text is the word, in any case of a-z; the word is written in upper case. */
+static inline bool rule_data_is_word(struct bytes text, struct bytes word)
+{
+    if (word.size != text.size)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t byte = text.data[i];
+        uint8_t upper = byte >= 'a' && byte <= 'z' ? (uint8_t)(byte - 0x20) : byte;
+        if (upper != word.data[i])
+            return false;
+    }
+    return true;
 }
 
 #endif
