@@ -66,7 +66,7 @@ struct id identity_hash(const struct identity *identity, const char *label,
     size_t used = 0;
     struct id id = {{(uint8_t)(index + 1)}};
     for (uint32_t i = 0; i < count; i++) {
-        size_t room = MADE_OF_SIZE / 2 - used;
+        size_t room = used < MADE_OF_SIZE / 2 ? MADE_OF_SIZE / 2 - used : 0;
         size_t size = fields[i].size < room ? fields[i].size : room;
         if (size)
             memcpy(made_of[index] + used, fields[i].data, size);
