@@ -1,0 +1,67 @@
+/* fake.h - a broker, a clock and a registry that live in the test and obey its seed.
+ *
+ * fake_kafka.c, fake_clock.c and fake_registry.c stand in for the product's own by being linked
+ * before them; everything else of the process is the real code. One thread.
+ */
+#ifndef CHECKIT_TESTS_FAKE_H
+#define CHECKIT_TESTS_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "operators/support/kafka.h"
+#include "pipeline/base/random.h"
+
+enum { FAKE_TOPICS_MAX = 8, FAKE_PARTITIONS_MAX = 8, FAKE_QUEUE_MAX = 64 };
+
+/* A record as it lies in the log. marker: a transaction marker, which no consumer is given. */
+struct fake_message {
+    uint8_t *key;
+    size_t key_size;
+    uint8_t *payload; /* NULL: a null value */
+    size_t payload_size;
+    int64_t timestamp_ms;
+    bool marker;
+    char reason[32]; /* of a dead letter: where it came from, by its headers */
+    char topic[32];
+    int32_t partition;
+    int64_t offset;
+};
+
+void fake_reset(uint64_t seed);
+void fake_close(void);
+struct random *fake_random(void);
+
+void fake_topic(const char *name, uint32_t partitions);
+int64_t fake_append(const char *topic, int32_t partition, struct bytes key, struct bytes payload);
+void fake_append_marker(const char *topic, int32_t partition);
+int64_t fake_end(const char *topic, int32_t partition);
+const struct fake_message *fake_message(const char *topic, int32_t partition, int64_t offset);
+int64_t fake_committed(const char *topic, int32_t partition); /* 0 when never */
+
+/* Asked at every accepted commit and at every message that reaches a log. */
+struct fake_hooks {
+    void *state;
+    void (*committed)(void *state, const char *topic, int32_t partition, int64_t offset);
+    void (*arrived)(void *state, const char *topic, const struct fake_message *message);
+};
+void fake_set_hooks(const struct fake_hooks *hooks);
+
+void fake_block(bool blocked); /* nothing produced arrives or is reported */
+void fake_set_message_max(const char *topic, size_t bytes); /* larger: too large; 0: no limit */
+void fake_rebalance(void);                                  /* partitions move among the members */
+void fake_lose(void); /* one member's partitions, without asking it */
+
+/* The next close of this consumer or producer is a crash: nothing is said or committed, and what is
+ * on its way arrives or does not, as the seed says. */
+void fake_crash_all(bool crash);
+
+void fake_clock_advance_ms(uint64_t ms);
+void fake_clock_reset(void);
+
+/* Schemas exist once they are given; until then the registry is pending, or says no. */
+void fake_registry_give(uint32_t id, const char *schema);
+void fake_registry_deny(uint32_t id, bool deny);
+void fake_registry_reset(void);
+
+#endif

@@ -1,0 +1,642 @@
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pipeline/base/clock.h"
+#include "tests/simulation/fake.h"
+
+enum { MEMBERS_MAX = 4, NOBODY = -1 };
+
+struct log {
+    struct fake_message *messages;
+    int64_t count;
+    int64_t committed;
+    int owner;  /* member that holds it, or NOBODY */
+    int target; /* member that is to hold it */
+};
+
+struct topic {
+    char name[32];
+    uint32_t partitions;
+    size_t message_max;
+    struct log logs[FAKE_PARTITIONS_MAX];
+};
+
+/* What one consumer holds of one partition. */
+struct place {
+    bool assigned;
+    bool paused;
+    bool lost; /* taken away without its having been told */
+    int64_t position;
+};
+
+struct kafka_consumer {
+    int member; /* NOBODY: a reader */
+    struct kafka_rebalance rebalance;
+    uint16_t topics[FAKE_TOPICS_MAX]; /* its topic index -> the broker's */
+    uint32_t topics_count;
+    struct place places[FAKE_TOPICS_MAX][FAKE_PARTITIONS_MAX];
+};
+
+struct queued {
+    char topic[32];
+    struct fake_message message;
+    uint64_t opaque;
+};
+
+struct kafka_producer {
+    struct kafka_reports reports;
+    struct queued queue[FAKE_QUEUE_MAX];
+    uint32_t queued;
+};
+
+static struct {
+    struct random random;
+    struct topic topics[FAKE_TOPICS_MAX];
+    uint32_t topics_count;
+    struct kafka_consumer *members[MEMBERS_MAX];
+    struct fake_hooks hooks;
+    bool blocked;
+    bool crash;
+} broker;
+
+/* --- the broker, as the test sees it --- */
+
+void fake_reset(uint64_t seed)
+{
+    memset(&broker, 0, sizeof broker);
+    random_init(&broker.random, seed);
+}
+
+static void free_message(struct fake_message *message)
+{
+    free(message->key);
+    free(message->payload);
+}
+
+void fake_close(void)
+{
+    for (uint32_t t = 0; t < broker.topics_count; t++)
+        for (uint32_t p = 0; p < broker.topics[t].partitions; p++) {
+            for (int64_t i = 0; i < broker.topics[t].logs[p].count; i++)
+                free_message(&broker.topics[t].logs[p].messages[i]);
+            free(broker.topics[t].logs[p].messages);
+        }
+    memset(&broker, 0, sizeof broker);
+}
+
+struct random *fake_random(void)
+{
+    return &broker.random;
+}
+
+void fake_set_hooks(const struct fake_hooks *hooks)
+{
+    broker.hooks = *hooks;
+}
+
+void fake_block(bool blocked)
+{
+    broker.blocked = blocked;
+}
+
+void fake_crash_all(bool crash)
+{
+    broker.crash = crash;
+}
+
+static struct topic *topic_of(const char *name)
+{
+    for (uint32_t i = 0; i < broker.topics_count; i++)
+        if (strcmp(broker.topics[i].name, name) == 0)
+            return &broker.topics[i];
+    abort();
+}
+
+void fake_topic(const char *name, uint32_t partitions)
+{
+    struct topic *topic = &broker.topics[broker.topics_count++];
+    (void)snprintf(topic->name, sizeof topic->name, "%s", name);
+    topic->partitions = partitions;
+    for (uint32_t i = 0; i < partitions; i++) {
+        topic->logs[i].owner = NOBODY;
+        topic->logs[i].target = NOBODY;
+    }
+}
+
+void fake_set_message_max(const char *topic, size_t bytes)
+{
+    topic_of(topic)->message_max = bytes;
+}
+
+static uint8_t *copy(struct bytes bytes)
+{
+    if (!bytes.data)
+        return NULL;
+    uint8_t *to = malloc(bytes.size ? bytes.size : 1);
+    if (bytes.size)
+        memcpy(to, bytes.data, bytes.size);
+    return to;
+}
+
+static int64_t append(struct topic *topic, int32_t partition, struct fake_message message)
+{
+    struct log *log = &topic->logs[partition];
+    log->messages = realloc(log->messages, (size_t)(log->count + 1) * sizeof *log->messages);
+    message.timestamp_ms = clock_wall_ms();
+    log->messages[log->count] = message;
+    if (broker.hooks.arrived && !message.marker)
+        broker.hooks.arrived(broker.hooks.state, topic->name, &log->messages[log->count]);
+    return log->count++;
+}
+
+int64_t fake_append(const char *topic, int32_t partition, struct bytes key, struct bytes payload)
+{
+    return append(topic_of(topic), partition,
+                  (struct fake_message){.key = copy(key),
+                                        .key_size = key.size,
+                                        .payload = copy(payload),
+                                        .payload_size = payload.size});
+}
+
+void fake_append_marker(const char *topic, int32_t partition)
+{
+    (void)append(topic_of(topic), partition, (struct fake_message){.marker = true});
+}
+
+int64_t fake_end(const char *topic, int32_t partition)
+{
+    return topic_of(topic)->logs[partition].count;
+}
+
+const struct fake_message *fake_message(const char *topic, int32_t partition, int64_t offset)
+{
+    return &topic_of(topic)->logs[partition].messages[offset];
+}
+
+int64_t fake_committed(const char *topic, int32_t partition)
+{
+    return topic_of(topic)->logs[partition].committed;
+}
+
+/* --- the group --- */
+
+static int random_member(void)
+{
+    int members[MEMBERS_MAX];
+    uint32_t count = 0;
+    for (int i = 0; i < MEMBERS_MAX; i++)
+        if (broker.members[i])
+            members[count++] = i;
+    return count ? members[random_below(&broker.random, count)] : NOBODY;
+}
+
+static bool is_subscribed(int member, uint32_t topic)
+{
+    for (uint32_t i = 0; member != NOBODY && i < broker.members[member]->topics_count; i++)
+        if (broker.members[member]->topics[i] == topic)
+            return true;
+    return false;
+}
+
+void fake_rebalance(void)
+{
+    for (uint32_t t = 0; t < broker.topics_count; t++)
+        for (uint32_t p = 0; p < broker.topics[t].partitions; p++) {
+            struct log *log = &broker.topics[t].logs[p];
+            bool moves = log->target == NOBODY || random_below(&broker.random, 3) == 0;
+            int member = random_member();
+            if (moves && is_subscribed(member, t))
+                log->target = member;
+        }
+}
+
+static void free_partitions_of(int member)
+{
+    for (uint32_t t = 0; t < broker.topics_count; t++)
+        for (uint32_t p = 0; p < broker.topics[t].partitions; p++) {
+            struct log *log = &broker.topics[t].logs[p];
+            if (log->owner == member)
+                log->owner = NOBODY;
+            if (log->target == member)
+                log->target = NOBODY;
+        }
+}
+
+void fake_lose(void)
+{
+    int member = random_member();
+    if (member == NOBODY)
+        return;
+    struct kafka_consumer *consumer = broker.members[member];
+    for (uint32_t t = 0; t < consumer->topics_count; t++)
+        for (uint32_t p = 0; p < FAKE_PARTITIONS_MAX; p++)
+            if (consumer->places[t][p].assigned)
+                consumer->places[t][p].lost = true;
+    free_partitions_of(member);
+    fake_rebalance();
+}
+
+static struct log *log_of(const struct kafka_consumer *consumer, uint32_t topic, int32_t partition)
+{
+    return &broker.topics[consumer->topics[topic]].logs[partition];
+}
+
+static uint32_t partitions_of(const struct kafka_consumer *consumer, uint32_t topic)
+{
+    return broker.topics[consumer->topics[topic]].partitions;
+}
+
+/* First what was lost, then what is to be given up, each told at once. */
+static void serve_revoked(struct kafka_consumer *consumer, bool lost)
+{
+    struct kafka_position gone[FAKE_TOPICS_MAX * FAKE_PARTITIONS_MAX];
+    uint32_t count = 0;
+    for (uint32_t t = 0; t < consumer->topics_count; t++)
+        for (uint32_t p = 0; p < partitions_of(consumer, t); p++) {
+            const struct place *place = &consumer->places[t][p];
+            bool goes = place->assigned && place->lost == lost &&
+                        (lost || log_of(consumer, t, (int32_t)p)->target != consumer->member);
+            if (goes)
+                gone[count++] = (struct kafka_position){(uint16_t)t, (int32_t)p, place->position};
+        }
+    if (count == 0)
+        return;
+    consumer->rebalance.revoked(consumer->rebalance.state, gone, count, lost);
+    for (uint32_t i = 0; i < count; i++) {
+        consumer->places[gone[i].topic][gone[i].partition] = (struct place){0};
+        if (!lost)
+            log_of(consumer, gone[i].topic, gone[i].partition)->owner = NOBODY;
+    }
+}
+
+static void serve_assigned(struct kafka_consumer *consumer)
+{
+    struct kafka_position fresh[FAKE_TOPICS_MAX * FAKE_PARTITIONS_MAX];
+    uint32_t count = 0;
+    for (uint32_t t = 0; t < consumer->topics_count; t++)
+        for (uint32_t p = 0; p < partitions_of(consumer, t); p++) {
+            struct log *log = log_of(consumer, t, (int32_t)p);
+            if (log->owner != NOBODY || log->target != consumer->member)
+                continue;
+            log->owner = consumer->member;
+            consumer->places[t][p] = (struct place){.assigned = true, .position = log->committed};
+            fresh[count++] = (struct kafka_position){(uint16_t)t, (int32_t)p, log->committed};
+        }
+    if (count > 0)
+        consumer->rebalance.assigned(consumer->rebalance.state, fresh, count);
+}
+
+/* --- the consumer, as the product sees it --- */
+
+static void add_topic(struct kafka_consumer *consumer, const char *name)
+{
+    consumer->topics[consumer->topics_count++] = (uint16_t)(topic_of(name) - broker.topics);
+}
+
+enum status kafka_consumer_open(const struct config *config, uint32_t worker,
+                                const struct kafka_rebalance *rebalance,
+                                struct kafka_consumer **out, struct error *err)
+{
+    (void)err;
+    assert(worker < MEMBERS_MAX && !broker.members[worker]);
+    struct kafka_consumer *consumer = calloc(1, sizeof *consumer);
+    consumer->member = (int)worker;
+    consumer->rebalance = *rebalance;
+    for (uint32_t i = 0; i < config->inputs_count; i++)
+        add_topic(consumer, config->inputs[i].topic);
+    broker.members[worker] = consumer;
+    fake_rebalance();
+    *out = consumer;
+    return STATUS_OK;
+}
+
+enum status kafka_reader_open(const struct config *config, const char *topic, const char *client,
+                              struct kafka_consumer **out, struct error *err)
+{
+    (void)config;
+    (void)client;
+    (void)err;
+    struct kafka_consumer *reader = calloc(1, sizeof *reader);
+    reader->member = NOBODY;
+    add_topic(reader, topic);
+    *out = reader;
+    return STATUS_OK;
+}
+
+void kafka_consumer_close(struct kafka_consumer *consumer)
+{
+    if (!consumer)
+        return;
+    if (consumer->member != NOBODY) {
+        broker.members[consumer->member] = NULL;
+        free_partitions_of(consumer->member);
+        fake_rebalance();
+    }
+    free(consumer);
+}
+
+static void skip_markers(const struct log *log, struct place *place)
+{
+    while (place->position < log->count && log->messages[place->position].marker)
+        place->position++;
+}
+
+static void give(struct record *record, uint32_t topic, uint32_t partition, const struct log *log,
+                 int64_t offset)
+{
+    const struct fake_message *message = &log->messages[offset];
+    struct fake_message *copied = calloc(1, sizeof *copied);
+    copied->key = copy(bytes_of(message->key, message->key_size));
+    copied->payload = copy(bytes_of(message->payload, message->payload_size));
+    *record = (struct record){
+        .message = copied,
+        .key = bytes_of(copied->key, message->key_size),
+        .payload = bytes_of(copied->payload, message->payload_size),
+        .origin = {(uint16_t)topic, (int32_t)partition, offset, message->timestamp_ms},
+        .received_at_ms = clock_wall_ms(),
+        .status = RECORD_OK,
+    };
+}
+
+enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
+                       uint32_t timeout_ms, uint32_t *count, struct error *err)
+{
+    (void)err;
+    *count = 0;
+    if (consumer->member != NOBODY) {
+        serve_revoked(consumer, true);
+        serve_revoked(consumer, false);
+        serve_assigned(consumer);
+    }
+    for (uint32_t t = 0; t < consumer->topics_count; t++)
+        for (uint32_t p = 0; p < partitions_of(consumer, t); p++) {
+            struct place *place = &consumer->places[t][p];
+            const struct log *log = log_of(consumer, t, (int32_t)p);
+            uint64_t some = random_below(&broker.random, 12);
+            for (; place->assigned && !place->paused && some > 0 && *count < capacity; some--) {
+                skip_markers(log, place);
+                if (place->position >= log->count)
+                    break;
+                give(&out[(*count)++], t, p, log, place->position++);
+            }
+        }
+    if (*count == 0)
+        fake_clock_advance_ms(timeout_ms);
+    return STATUS_OK;
+}
+
+void kafka_release(struct record *record)
+{
+    if (!record->message)
+        return;
+    free_message(record->message);
+    free(record->message);
+    record->message = NULL;
+}
+
+uint32_t kafka_headers(const struct record *record, struct kafka_header_field *out,
+                       uint32_t capacity)
+{
+    (void)record;
+    (void)out;
+    (void)capacity;
+    return 0;
+}
+
+enum status kafka_position(struct kafka_consumer *consumer, struct kafka_position *positions,
+                           uint32_t count, struct error *err)
+{
+    (void)err;
+    for (uint32_t i = 0; i < count; i++) {
+        struct place *place = &consumer->places[positions[i].topic][positions[i].partition];
+        if (place->assigned && !place->paused)
+            skip_markers(log_of(consumer, positions[i].topic, positions[i].partition), place);
+        positions[i].offset = place->assigned ? place->position : KAFKA_OFFSET_NONE;
+    }
+    return STATUS_OK;
+}
+
+enum status kafka_assign(struct kafka_consumer *reader, const struct kafka_position *positions,
+                         uint32_t count, struct error *err)
+{
+    (void)err;
+    memset(reader->places, 0, sizeof reader->places);
+    for (uint32_t i = 0; i < count; i++)
+        reader->places[positions[i].topic][positions[i].partition] =
+            (struct place){.assigned = true, .position = positions[i].offset};
+    return STATUS_OK;
+}
+
+static void set_paused(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                       uint32_t count, bool paused)
+{
+    for (uint32_t i = 0; i < count; i++)
+        consumer->places[positions[i].topic][positions[i].partition].paused = paused;
+}
+
+enum status kafka_pause(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                        uint32_t count, struct error *err)
+{
+    (void)err;
+    set_paused(consumer, positions, count, true);
+    return STATUS_OK;
+}
+
+enum status kafka_resume(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                         uint32_t count, struct error *err)
+{
+    (void)err;
+    set_paused(consumer, positions, count, false);
+    return STATUS_OK;
+}
+
+enum status kafka_seek(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                       uint32_t count, struct error *err)
+{
+    (void)err;
+    for (uint32_t i = 0; i < count; i++)
+        consumer->places[positions[i].topic][positions[i].partition].position = positions[i].offset;
+    return STATUS_OK;
+}
+
+enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                         uint32_t count, bool sync, struct error *err)
+{
+    (void)sync;
+    for (uint32_t i = 0; i < count; i++) {
+        struct log *log = log_of(consumer, positions[i].topic, positions[i].partition);
+        if (log->owner != consumer->member)
+            return error_set(err, STATUS_ABORT, EX_UNAVAILABLE, "the group has moved on");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct log *log = log_of(consumer, positions[i].topic, positions[i].partition);
+        log->committed = positions[i].offset;
+        if (broker.hooks.committed)
+            broker.hooks.committed(broker.hooks.state,
+                                   broker.topics[consumer->topics[positions[i].topic]].name,
+                                   positions[i].partition, positions[i].offset);
+    }
+    return STATUS_OK;
+}
+
+enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, int32_t partition,
+                             int64_t *low, int64_t *high, struct error *err)
+{
+    (void)err;
+    *low = 0;
+    *high = log_of(consumer, topic, partition)->count;
+    return STATUS_OK;
+}
+
+enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
+                            uint32_t count, struct error *err)
+{
+    (void)err;
+    for (uint32_t i = 0; i < count; i++)
+        positions[i].offset =
+            log_of(consumer, positions[i].topic, positions[i].partition)->committed;
+    return STATUS_OK;
+}
+
+enum status kafka_partitions(struct kafka_consumer *consumer, uint16_t topic, uint32_t *count,
+                             struct error *err)
+{
+    (void)err;
+    *count = partitions_of(consumer, topic);
+    return STATUS_OK;
+}
+
+enum status kafka_cluster_id(struct kafka_consumer *consumer, const char **id, struct error *err)
+{
+    (void)consumer;
+    (void)err;
+    *id = "simulated";
+    return STATUS_OK;
+}
+
+enum status kafka_topic_id(struct kafka_consumer *consumer, uint16_t topic, char *id,
+                           uint32_t capacity, struct error *err)
+{
+    (void)consumer;
+    (void)err;
+    (void)snprintf(id, capacity, "%u", topic);
+    return STATUS_OK;
+}
+
+/* --- the producer --- */
+
+enum status kafka_producer_open(const struct config *config, const char *client,
+                                const struct kafka_reports *reports, struct kafka_producer **out,
+                                struct error *err)
+{
+    (void)config;
+    (void)client;
+    (void)err;
+    struct kafka_producer *producer = calloc(1, sizeof *producer);
+    producer->reports = *reports;
+    *out = producer;
+    return STATUS_OK;
+}
+
+static void take_header(struct fake_message *message, const struct kafka_header_field *header)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%.*s", (int)header->value.size,
+                   (const char *)header->value.data);
+    if (strcmp(header->name, "checkit.reason") == 0)
+        memcpy(message->reason, text, sizeof text);
+    if (strcmp(header->name, "checkit.topic") == 0)
+        memcpy(message->topic, text, sizeof text);
+    if (strcmp(header->name, "checkit.partition") == 0)
+        message->partition = (int32_t)strtol(text, NULL, 10);
+    if (strcmp(header->name, "checkit.offset") == 0)
+        message->offset = strtoll(text, NULL, 10);
+}
+
+enum status kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
+                          struct error *err)
+{
+    (void)err;
+    if (producer->queued == FAKE_QUEUE_MAX)
+        return STATUS_RETRY;
+    struct queued *queued = &producer->queue[producer->queued++];
+    *queued = (struct queued){.opaque = message->opaque};
+    (void)snprintf(queued->topic, sizeof queued->topic, "%s", message->topic);
+    queued->message = (struct fake_message){.key = copy(message->key),
+                                            .key_size = message->key.size,
+                                            .payload = copy(message->payload),
+                                            .payload_size = message->payload.size};
+    for (uint32_t i = 0; i < message->headers_count; i++)
+        take_header(&queued->message, &message->headers[i]);
+    return STATUS_OK;
+}
+
+static struct queued take_queued(struct kafka_producer *producer, uint32_t index)
+{
+    struct queued taken = producer->queue[index];
+    producer->queued--;
+    memmove(&producer->queue[index], &producer->queue[index + 1],
+            (producer->queued - index) * sizeof *producer->queue);
+    return taken;
+}
+
+static void arrive(struct queued *queued)
+{
+    struct topic *topic = topic_of(queued->topic);
+    int32_t partition = (int32_t)random_below(&broker.random, topic->partitions);
+    (void)append(topic, partition, queued->message);
+}
+
+/* Any of those on their way: the order across partitions is nobody's promise. */
+static void deliver_one(struct kafka_producer *producer)
+{
+    uint32_t index = (uint32_t)random_below(&broker.random, producer->queued);
+    struct queued queued = take_queued(producer, index);
+    size_t max = topic_of(queued.topic)->message_max;
+    if (max && queued.message.payload_size > max) {
+        free_message(&queued.message);
+        producer->reports.report(producer->reports.state, KAFKA_TOO_LARGE, queued.opaque,
+                                 "too large");
+        return;
+    }
+    arrive(&queued);
+    producer->reports.report(producer->reports.state, KAFKA_DELIVERED, queued.opaque, "");
+}
+
+enum status kafka_producer_poll(struct kafka_producer *producer, uint32_t timeout_ms,
+                                struct error *err)
+{
+    (void)err;
+    uint64_t some = broker.blocked ? 0 : random_below(&broker.random, FAKE_QUEUE_MAX);
+    for (; some > 0 && producer->queued > 0; some--)
+        deliver_one(producer);
+    if (timeout_ms > 0)
+        fake_clock_advance_ms(timeout_ms);
+    return STATUS_OK;
+}
+
+enum status kafka_flush(struct kafka_producer *producer, uint32_t timeout_ms, struct error *err)
+{
+    (void)err;
+    while (!broker.blocked && producer->queued > 0)
+        deliver_one(producer);
+    if (producer->queued == 0)
+        return STATUS_OK;
+    fake_clock_advance_ms(timeout_ms);
+    return STATUS_RETRY;
+}
+
+void kafka_producer_close(struct kafka_producer *producer)
+{
+    if (!producer)
+        return;
+    while (producer->queued > 0) {
+        struct queued queued = take_queued(producer, 0);
+        if (broker.crash && random_below(&broker.random, 2))
+            arrive(&queued);
+        else
+            free_message(&queued.message);
+    }
+    free(producer);
+}
