@@ -66,7 +66,7 @@ static size_t list_names(enum config_scope scope, const char *group, const char 
 static enum status refuse_key(const struct config_reader *reader, enum config_scope scope,
                               const char *group, const struct config_node *node, struct error *err)
 {
-    const char *names[NAMES_MAX];
+    const char *names[NAMES_MAX] = {0};
     size_t count = list_names(scope, group, names);
     const char *near = nearest_name(node->key, names, count);
     if (near)

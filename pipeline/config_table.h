@@ -21,7 +21,7 @@ enum config_type {
     CONFIG_START,     /* enum start_at; start_time_ms is set with it */
     CONFIG_FILE,      /* const char *: a path, made relative to the configuration's folder */
     CONFIG_FIELD,     /* const char *: a path of mapping.h */
-    CONFIG_ROOT,      /* const char *: the same, and "" is the record itself */
+    CONFIG_ROOT,      /* const char *: the same, and "" is where the path begins */
     CONFIG_PRESET,    /* struct mapping: filled with the preset of that name */
     CONFIG_KAFKA,     /* struct config */
     CONFIG_INPUTS,    /* struct config */

@@ -227,26 +227,34 @@ static bool skip_suffix(const char **next)
     return true;
 }
 
-/* One alternative, up to '|' or the end; *next is moved there. */
+/* One alternative, up to '|' or the end; *next is moved there. The first name may be left out where
+ * the root itself is an array, map or union. */
 static const char *alternative_fault(const char **next)
 {
-    for (uint32_t steps = 1;; steps++) {
+    uint32_t steps = 0;
+    *next += strspn(*next, " ");
+    for (;;) {
         size_t size = name_size(*next);
-        if (size == 0)
+        bool is_root = steps == 0 && (**next == '[' || **next == '{');
+        if (size == 0 && !is_root)
             return "a field name is missing or malformed";
         *next += size;
+        steps += size > 0;
         for (; **next == '[' || **next == '{'; steps++)
             if (!skip_suffix(next))
                 return "only [], {} and {Branch} may stand behind a field name";
         if (steps > PATH_STEPS_MAX)
-            return "too many steps (names, [] and {} count one each)";
-        if (**next == 0 || **next == '|')
-            return NULL;
+            return "too many steps (names, [], {} and {Branch} count one each, up to 16)";
         if (**next != '.')
-            return "names are letters, digits and _, joined by dots";
+            break;
         (*next)++;
     }
+    *next += strspn(*next, " ");
+    bool ends = **next == 0 || **next == '|';
+    return ends ? NULL : "names are letters, digits and _, joined by dots";
 }
+
+_Static_assert(PATH_STEPS_MAX == 16, "as the message says");
 
 const char *config_field_fault(const char *path)
 {
