@@ -25,7 +25,7 @@ GOLDEN = TOP / "tests" / "golden" / "messages.json"
 MESSAGES = {"alert_full": "Alert", "alert_bare": "Alert",
             "receipt_full": "Receipt", "receipt_bare": "Receipt"}
 PREFIX = bytes([0, 0, 0, 0, 7])
-IDENTITY_KEY = bytes(range(32))  # alert_dump's
+IDENTITY_KEY = hashlib.blake2b(b"identity", key=bytes(range(32)), digest_size=32).digest()
 TIMESTAMPS_MS = {"alert_full": 1728045295789, "alert_bare": -1}  # of the records; alerts lack them
 NATIONALITIES = {"alert_full": "UTO", "alert_bare": ""}
 
