@@ -3,7 +3,12 @@
  * Settings are those of design 6 and 7; what the configuration passes through (`kafka:`) wins, save
  * those the guarantees rest on, which are refused (EX_CONFIG): enable.auto.commit,
  * enable.auto.offset.store, auto.offset.reset, acks, enable.idempotence, isolation.level,
- * enable.partition.eof, message.timeout.ms, partitioner, allow.auto.create.topics.
+ * enable.partition.eof, message.timeout.ms, partitioner, allow.auto.create.topics, group.id,
+ * group.instance.id, group.protocol, partition.assignment.strategy, transactional.id,
+ * delivery.report.only.error, enabled_events, log.queue, and the aliases of these.
+ *
+ * What waits for a broker returns STATUS_RETRY when there was no answer in time (10 s where nothing
+ * else is said) or a passing one; the error tells why. STATUS_FAIL: asking again cannot help.
  *
  * Tests link another kafka.c behind this header and drive the same line from a seeded scheduler.
  */
@@ -33,22 +38,25 @@ struct kafka_position {
 
 /* --- consumer: one thread ------------------------------------------------------------------- */
 
-/* Called from inside kafka_consumer_poll, on the same thread, between batches. The consumer
- * changes the assignment when the call returns. */
+/* Called from inside kafka_poll, on the same thread, between batches: no record of a partition is
+ * handed out before assigned or after revoked. Not called by kafka_consumer_close. */
 struct kafka_rebalance {
     void *state;
-    /* Newly assigned; the offset each starts at (resolved already: committed, else `start`). */
+    /* Newly assigned, none paused; the offset each starts at (resolved already: committed, else
+     * `start`). The call may pause and seek. */
     void (*assigned)(void *state, const struct kafka_position *positions, uint32_t count);
-    /* To be given up: commit now (kafka_commit). lost: someone else may have them already. */
+    /* Given up when the call returns: commit now (kafka_commit). lost: someone else may have them
+     * already. */
     void (*revoked)(void *state, const struct kafka_position *positions, uint32_t count, bool lost);
 };
 
-/* In a group: subscribes to the configured inputs. worker names the client. */
+/* In a group: subscribes to the configured inputs. worker names the client. config is not kept. */
 enum status kafka_consumer_open(const struct config *config, uint32_t worker,
                                 const struct kafka_rebalance *rebalance,
                                 struct kafka_consumer **out, struct error *err) MUST_USE;
 
-/* Without a group: one topic, nothing assigned yet (kafka_assign). For the feed and for tools. */
+/* Without a group: one topic, nothing assigned yet (kafka_assign). For the feed and for tools. It
+ * carries the configured group's name, since librdkafka wants one, and never joins or commits. */
 enum status kafka_reader_open(const struct config *config, const char *topic, const char *client,
                               struct kafka_consumer **out, struct error *err) MUST_USE;
 
@@ -58,8 +66,10 @@ void kafka_consumer_close(struct kafka_consumer *consumer);
 /* Waits up to timeout_ms for a first message, then takes what is there, up to capacity. Fills
  * message, key, payload, origin and received_at_ms of each record; status is RECORD_OK, or
  * RECORD_OFFSETS_LOST for a gap (no message; origin.offset is the first lost offset, offsets_lost
- * how many; reading goes on at the low watermark). Serves rebalances. STATUS_FAIL on fatal errors
- * only. */
+ * how many; reading goes on at the low watermark). offsets_lost is 0 when the log ends before the
+ * position origin.offset, as when the topic was created anew: what there is comes again. Serves
+ * rebalances; offsets of new partitions may take 60 s. STATUS_FAIL, and no record, on errors that
+ * do not pass: fatal, not authorized, or a record that cannot be read (broken checksum). */
 enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
                        uint32_t timeout_ms, uint32_t *count, struct error *err) MUST_USE;
 
@@ -70,7 +80,8 @@ void kafka_release(struct record *record);
 struct bytes kafka_header(const struct record *record, const char *name);
 
 /* Where the consumer stands: the offset after the last record handed out (or skipped, such as
- * transaction markers); KAFKA_OFFSET_NONE before the first. */
+ * transaction markers); before the first, where it was assigned or sought; after a gap, where
+ * reading goes on. KAFKA_OFFSET_NONE when the partition is not assigned. */
 enum status kafka_position(struct kafka_consumer *consumer, struct kafka_position *positions,
                            uint32_t count, struct error *err) MUST_USE;
 
@@ -78,7 +89,8 @@ enum status kafka_position(struct kafka_consumer *consumer, struct kafka_positio
 enum status kafka_assign(struct kafka_consumer *reader, const struct kafka_position *positions,
                          uint32_t count, struct error *err) MUST_USE;
 
-/* Pause or resume fetching. Paused partitions still count as assigned. */
+/* Pause or resume fetching. Paused partitions still count as assigned. After a pause or a seek no
+ * record fetched before is handed out. Seek: to positions[].offset, paused or not; at most 5 s. */
 enum status kafka_pause(struct kafka_consumer *consumer, const struct kafka_position *positions,
                         uint32_t count, struct error *err) MUST_USE;
 enum status kafka_resume(struct kafka_consumer *consumer, const struct kafka_position *positions,
@@ -86,8 +98,9 @@ enum status kafka_resume(struct kafka_consumer *consumer, const struct kafka_pos
 enum status kafka_seek(struct kafka_consumer *consumer, const struct kafka_position *positions,
                        uint32_t count, struct error *err) MUST_USE;
 
-/* Commits; waits for the broker's answer when sync (at most 5 s), else returns at once and reports
- * failures to the log. A commit refused since the partitions have moved on is STATUS_ABORT. */
+/* Commits, leaving out positions without an offset; waits for the broker's answer when sync (at
+ * most 5 s: STATUS_RETRY), else returns at once and reports failures to the log. A commit refused
+ * since the partitions have moved on is STATUS_ABORT. */
 enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
                          uint32_t count, bool sync, struct error *err) MUST_USE;
 
@@ -129,14 +142,15 @@ enum kafka_delivery { KAFKA_DELIVERED, KAFKA_TOO_LARGE, KAFKA_DELIVERY_FAILED };
 
 struct kafka_reports {
     void *state;
-    /* Called from inside kafka_producer_poll and kafka_flush, on the producer's thread. */
+    /* Called from inside kafka_producer_poll and kafka_flush, on the producer's thread; it may call
+     * kafka_produce. reason is valid for the call. */
     void (*report)(void *state, enum kafka_delivery delivery, uint64_t opaque, const char *reason);
 };
 
 enum status kafka_producer_open(const struct config *config, const char *client,
                                 const struct kafka_reports *reports, struct kafka_producer **out,
                                 struct error *err) MUST_USE;
-/* Purges what is still queued: flush first. */
+/* Purges what is still queued, without reports: flush first. */
 void kafka_producer_close(struct kafka_producer *producer);
 
 /* STATUS_RETRY: the queue is full; poll and come again. KAFKA_TOO_LARGE is reported like any

@@ -1,0 +1,105 @@
+/* kafka_internal.h - what the parts of the Kafka client share; private to kafka_*.c and its tests.
+ */
+#ifndef CHECKIT_KAFKA_INTERNAL_H
+#define CHECKIT_KAFKA_INTERNAL_H
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+#include "operators/support/kafka.h"
+
+/* Nothing but where log lines and errors go; the caller's. */
+rd_kafka_conf_t *kafka_new_settings(void);
+
+/* Settings of design 6 and 7, the configuration's on top. client ends the client.id. *out is the
+ * caller's (kafka_client_open takes it). */
+enum status kafka_consumer_settings(const struct config *config, const char *client,
+                                    rd_kafka_conf_t **out, struct error *err) MUST_USE;
+enum status kafka_producer_settings(const struct config *config, const char *client,
+                                    rd_kafka_conf_t **out, struct error *err) MUST_USE;
+
+/* Takes the settings in any case. What librdkafka refuses is EX_CONFIG. */
+enum status kafka_client_open(rd_kafka_type_t type, rd_kafka_conf_t *settings, rd_kafka_t **out,
+                              struct error *err) MUST_USE;
+
+/* What a failed call means: STATUS_ABORT when the group has moved on, STATUS_FAIL when asking again
+ * cannot help, else STATUS_RETRY. Sets the error: "kafka: <what>: <reason>". */
+enum status kafka_call_failed(struct error *err, rd_kafka_resp_err_t code,
+                              const char *what) MUST_USE;
+
+/* STATUS_FAIL once the client can do nothing any more. */
+enum status kafka_check_fatal(rd_kafka_t *client, struct error *err) MUST_USE;
+
+/* --- inside the consumer --- */
+
+struct kafka_topic {
+    char *name;
+    rd_kafka_topic_t *handle; /* held, so that the address of a message's topic names this one */
+    /* By partition: where it was made to stand; KAFKA_OFFSET_NONE when it is not assigned. */
+    int64_t *stands;
+    int32_t stands_count;
+};
+
+struct kafka_consumer {
+    rd_kafka_t *client;
+    /* Assigned partitions deliver here and not on the consumer's own queue, so that a batch is
+     * taken without a rebalance being served in its middle: librdkafka would hand out records of
+     * partitions just given up and count them as read. */
+    rd_kafka_queue_t *records;
+    struct kafka_topic *topics;
+    uint32_t topics_count;
+    struct kafka_rebalance rebalance;
+    enum start_at start;
+    int64_t start_time_ms;
+    bool in_group;
+    bool closing;
+    /* Partitions whose position the broker does not have (design 6), until resolved. */
+    rd_kafka_topic_partition_list_t *outside;
+    uint64_t outside_retry_ns;
+    enum status callback_status; /* of the last rebalance */
+    struct error callback_error;
+    char *cluster_id;
+    rd_kafka_message_t *messages[BATCH_RECORDS_MAX];
+};
+
+/* kafka_positions.c. NULL when no such topic was asked for. */
+const struct kafka_topic *kafka_topic_named(const struct kafka_consumer *consumer, const char *name,
+                                            uint16_t *index);
+
+/* Where a partition stands until a record of it is read; KAFKA_OFFSET_NONE: not assigned. */
+void kafka_stand_at(struct kafka_consumer *consumer, const char *name, int32_t partition,
+                    int64_t offset);
+int64_t kafka_stands_at(const struct kafka_consumer *consumer, uint16_t index, int32_t partition);
+
+/* The caller's: rd_kafka_topic_partition_list_destroy. only_offsets: without those that have none.
+ */
+rd_kafka_topic_partition_list_t *kafka_list_of(const struct kafka_consumer *consumer,
+                                               const struct kafka_position *positions,
+                                               uint32_t count, bool only_offsets);
+rd_kafka_resp_err_t kafka_first_error(const rd_kafka_topic_partition_list_t *list);
+rd_kafka_resp_err_t kafka_take_code(rd_kafka_error_t *error);
+void kafka_on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
+                        rd_kafka_topic_partition_list_t *list, void *opaque);
+
+/* kafka_assignment.c */
+void kafka_on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
+                        rd_kafka_topic_partition_list_t *list, void *opaque);
+enum status kafka_add_partitions(struct kafka_consumer *consumer,
+                                 const rd_kafka_topic_partition_list_t *list,
+                                 struct error *err) MUST_USE;
+enum status kafka_remove_partitions(struct kafka_consumer *consumer,
+                                    const rd_kafka_topic_partition_list_t *list,
+                                    struct error *err) MUST_USE;
+enum status kafka_restart_at(struct kafka_consumer *consumer, const char *topic, int32_t partition,
+                             int64_t offset, struct error *err) MUST_USE;
+
+/* Puts partitions with a position outside their log back on it, with a record for every gap. */
+enum status kafka_close_gaps(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
+                             uint32_t *count, struct error *err) MUST_USE;
+
+/* For tests: the broker behind the mock, and the client behind a consumer or producer. */
+rd_kafka_mock_cluster_t *kafka_mock_cluster(const struct kafka_mock *mock);
+rd_kafka_t *kafka_consumer_client(const struct kafka_consumer *consumer);
+rd_kafka_t *kafka_producer_client(const struct kafka_producer *producer);
+
+#endif
