@@ -272,7 +272,8 @@ class Code(WithApi):
     def test_presets_name_fields_of_the_events(self):
         text = (TOP / "pipeline" / "mapping.c").read_text("utf-8")
         events = {"booking": "BookingEvent", "banking": "BankingEvent"}
-        presets = dict(re.findall(r'\{"(booking|banking)",(.*?)\}\},', text, re.DOTALL))
+        parts = re.split(r'\{"(\w+)",', text)  # before, name, preset, name, preset, ...
+        presets = dict(zip(parts[1::2], parts[2::2]))
         self.assertEqual(presets.keys(), events.keys())
         for preset, name in events.items():
             schema = load(name)
@@ -289,6 +290,7 @@ class Code(WithApi):
                     full = f"{prefix}.{path}"
                 with self.subTest(f"{preset} {key}"):
                     self.assertIn(full, known)
+            self.assertIn(".journey = ", presets[preset])
 
     def test_symbols_are_the_names_the_code_gives(self):
         text = (TOP / "pipeline" / "names.c").read_text("utf-8")
