@@ -147,9 +147,9 @@ const struct config_property config_properties[] = {
 
     {DOCUMENT(path), .name = "path", .type = CONFIG_ROOT, .required = true,
      .help = "from the record to each document; `\"\"` when the record itself is the document"},
-    {DOCUMENT(number), .name = "number", .type = CONFIG_FIELD, .required = true,
-     .help = "the document's number, from where `path` ends, as the other three: string, bytes, "
-             "fixed or enum"},
+    {DOCUMENT(number), .name = "number", .type = CONFIG_ROOT, .required = true,
+     .help = "the document's number, from where `path` ends, as the other three; `\"\"` when the "
+             "number itself stands there. String, bytes, fixed or enum"},
     {DOCUMENT(issuer), .name = "issuer", .type = CONFIG_FIELD,
      .help = "issuing country or organisation"},
     {DOCUMENT(type), .name = "type", .type = CONFIG_FIELD,

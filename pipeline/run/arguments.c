@@ -10,7 +10,7 @@
 #include "pipeline/nearest.h"
 
 enum {
-    HELP_COLUMN = 24,
+    HELP_COLUMN = 28,
     LABEL_SIZE = 80,
     /* What getopt_long returns: the table's index above any letter; help behind all of them. */
     INDEX_BASE = UCHAR_MAX + 1,
