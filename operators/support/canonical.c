@@ -153,9 +153,9 @@ static void refuse(struct canonical *out, enum unscreenable reason)
     out->unscreenable = (uint8_t)reason;
 }
 
-/* Steps 1 to 5 where every byte is ASCII and no more than NUMBER_SIZE_MAX were sent: each is
- * written where the next kept one belongs, so a dropped one is overwritten, at the end by itself
- * with zero. False: a byte was not ASCII, and what was written means nothing. */
+/* Steps 1 to 5 where every byte is ASCII and no more than NUMBER_SIZE_MAX were sent. No branch in
+ * the loop: every byte writes its character at the next free place, and a dropped one writes zero
+ * there and leaves it free. False: a byte was not ASCII, and what was written means nothing. */
 static bool take_ascii(struct bytes sent, struct canonical *out)
 {
     uint32_t size = 0;

@@ -359,7 +359,7 @@ static enum status parse_file(struct load *load, const struct rule_file *file, s
     return STATUS_OK;
 }
 
-/* The whole file; text->data is owned by the caller: memory_free. */
+/* The whole file; *out is the caller's: memory_free. */
 static enum status read_file(const char *path, uint8_t **out, size_t *size, struct error *err)
 {
     FILE *file = fopen(path, "rb");
