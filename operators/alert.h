@@ -20,7 +20,7 @@
  * The subject of a sighting is named by what makes two documents of a record one (rules 5), not by
  * its place in it, so slices and a new mapping leave ids alone.
  *
- * About 1 us a hit; a round without hits costs one store_offsets.
+ * A round without hits costs one store_offsets.
  */
 #ifndef CHECKIT_ALERT_H
 #define CHECKIT_ALERT_H
