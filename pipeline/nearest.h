@@ -8,7 +8,7 @@
 enum { NEAREST_SIZE_MAX = 48 }; /* longer names are never near anything */
 
 /* One of the names (NULL ones are passed over) that differs from text by at most a third of its
- * length, the first of the nearest; NULL when there is none. */
+ * length (rounded up), the first of the nearest; NULL when there is none. */
 const char *nearest_name(const char *text, const char *const *names, size_t count);
 
 #endif
