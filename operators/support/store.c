@@ -104,6 +104,8 @@ struct store_figures store_figures(const struct store *store)
 
 enum status store_sync(struct store *store, struct error *err)
 {
+    if (store->in_memory)
+        return STATUS_OK;
     char *message = NULL;
     rocksdb_flush_wal(store->db, 1, &message);
     return message ? store_db_error(store, "sync", message, err) : STATUS_OK;

@@ -6,10 +6,10 @@
 /* Sized for 5 to 128 million small entries beside the workers on one machine. */
 enum {
     BLOCK_CACHE_BYTES = 128 * 1024 * 1024,
-    WRITE_BUFFER_BYTES = 64 * 1024 * 1024,
-    SMALL_WRITE_BUFFER_BYTES = 4 * 1024 * 1024,
-    WRITE_BUFFERS = 3, /* so that a flush does not stop the writer */
-    WAL_BYTES_MAX = 256 * 1024 * 1024,
+    WRITE_BUFFER_BYTES = 16 * 1024 * 1024,
+    SMALL_WRITE_BUFFER_BYTES = 2 * 1024 * 1024,
+    WRITE_BUFFERS = 4, /* so that a flush does not stop the writer */
+    WAL_BYTES_MAX = 64 * 1024 * 1024,
     SCAN_AHEAD_BYTES = 2 * 1024 * 1024,
     OPEN_FILES_MAX = 512,
     BACKGROUND_JOBS = 2,
@@ -206,9 +206,8 @@ static enum status open_database(struct store *store, const rocksdb_options_t *o
     char *message = NULL;
     size_t count = 0;
     char **found = rocksdb_list_column_families(options, store->path, &count, &message);
-    if (message)
-        return store_db_error(store, "list families", message, err);
-    enum status status = open_families(store, options, found, count, err);
+    enum status status = message ? store_db_error(store, "list families", message, err)
+                                 : open_families(store, options, found, count, err);
     rocksdb_list_column_families_destroy(found, count);
     return status;
 }

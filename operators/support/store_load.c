@@ -33,8 +33,9 @@ static enum status get_meta(const struct store *store, const char *key, void *ou
     struct bytes value;
     TRY(store_db_get(store, FAMILY_META, bytes_of_text(key), &pin, &value, err));
     *size = value.data ? value.size : SIZE_MAX;
-    if (value.data)
-        memcpy(out, value.data, value.size < capacity ? value.size : capacity);
+    size_t copied = value.size < capacity ? value.size : capacity;
+    if (copied)
+        memcpy(out, value.data, copied);
     store_db_unpin(pin);
     return STATUS_OK;
 }
