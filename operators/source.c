@@ -44,11 +44,6 @@ static enum status hold(struct source *source, const struct record *record, stru
     int32_t index = ledger_find(environment->ledger, origin->input, origin->partition);
     if (index == LEDGER_SLOT_NONE)
         return STATUS_OK; /* taken away meanwhile: its next owner reads the record */
-    struct ledger_slot *slot = ledger_slot(environment->ledger, (uint32_t)index);
-    slot->held = true;
-    slot->sought = true;
-    slot->held_offset = origin->offset;
-    slot->held_schema_id = record->schema_id;
     source->held++;
     counters_add(&environment->counters->held, 1);
     LOG_WARN("source", "partition held until its schema is known",
@@ -56,7 +51,7 @@ static enum status hold(struct source *source, const struct record *record, stru
              LOG_INTEGER("partition", origin->partition), LOG_INTEGER("offset", origin->offset),
              LOG_INTEGER("schema_id", record->schema_id));
 
-    struct kafka_position position = position_of(slot);
+    struct kafka_position position = position_of(ledger_slot(environment->ledger, (uint32_t)index));
     TRY(kafka_pause(environment->consumer, &position, 1, err));
     return kafka_seek(environment->consumer, &position, 1, err);
 }

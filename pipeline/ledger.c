@@ -158,16 +158,29 @@ static void count_unscreenable(struct ledger *ledger, const struct batch *batch)
     }
 }
 
+/* At once, not when source gets to pause it: the consumer already stands beyond the record. */
+static void hold(struct ledger_slot *slot, const struct record *record)
+{
+    slot->held = true;
+    slot->sought = true;
+    slot->held_offset = record->origin.offset;
+    slot->held_schema_id = record->schema_id;
+}
+
 void ledger_count_window(struct ledger *ledger, const struct batch *batch)
 {
     for (uint32_t i = batch->records_done; i < batch->window_end; i++) {
         const struct record *record = &batch->records[i];
-        if (record->status == RECORD_HELD || record->status == RECORD_FORGOTTEN)
-            continue;
         int32_t index = ledger_find(ledger, record->origin.input, record->origin.partition);
-        if (index == LEDGER_SLOT_NONE)
+        if (index == LEDGER_SLOT_NONE || record->status == RECORD_FORGOTTEN)
             continue;
         struct ledger_slot *slot = &ledger->slots[index];
+        if (record->status == RECORD_HELD) {
+            hold(slot, record);
+            continue;
+        }
+        if (record->origin.offset < slot->from_offset) /* the topic was created anew */
+            slot->from_offset = record->origin.offset;
         slot->tally.documents += record->subjects_count;
         if (batch->window_is_slice)
             continue; /* the record counts with its last slice */

@@ -58,7 +58,8 @@ int32_t ledger_find(struct ledger *ledger, uint16_t input, int32_t partition);
 uint32_t ledger_slots(const struct ledger *ledger);
 struct ledger_slot *ledger_slot(struct ledger *ledger, uint32_t index);
 
-/* Counts what the window screened, once, when sink closes it; moves next_offset of its slots. */
+/* Counts what the window screened, once, when sink closes it; moves next_offset of its slots, and
+ * marks those with a HELD record as held. */
 void ledger_count_window(struct ledger *ledger, const struct batch *batch);
 
 /* Counts hits that were handed to the producer, records of the batch telling their partition. */

@@ -76,8 +76,17 @@ enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint
 /* Gives the message of a record back; a record without one is left alone. */
 void kafka_release(struct record *record);
 
+struct kafka_header_field {
+    const char *name;
+    struct bytes value;
+};
+
 /* A header of a record's message; data NULL when absent. */
 struct bytes kafka_header(const struct record *record, const char *name);
+
+/* All headers in their order, as many as fit; borrowed from the message. Returns how many. */
+uint32_t kafka_headers(const struct record *record, struct kafka_header_field *out,
+                       uint32_t capacity);
 
 /* Where the consumer stands: the offset after the last record handed out (or skipped, such as
  * transaction markers); before the first, where it was assigned or sought; after a gap, where
@@ -120,12 +129,12 @@ enum status kafka_partitions(struct kafka_consumer *consumer, uint16_t topic, ui
 enum status kafka_cluster_id(struct kafka_consumer *consumer, const char **id,
                              struct error *err) MUST_USE;
 
-/* --- producer: one thread ------------------------------------------------------------------- */
+/* The id of a topic, as text: another one once it was deleted and created again. Empty where the
+ * broker has none (before Kafka 2.8, and the embedded one). Waits for the broker. */
+enum status kafka_topic_id(struct kafka_consumer *consumer, uint16_t topic, char *id,
+                           uint32_t capacity, struct error *err) MUST_USE;
 
-struct kafka_header_field {
-    const char *name;
-    struct bytes value;
-};
+/* --- producer: one thread ------------------------------------------------------------------- */
 
 /* What is to be sent. Everything is copied by the call. opaque comes back with the report. */
 struct kafka_message {

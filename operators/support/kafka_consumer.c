@@ -306,3 +306,19 @@ struct bytes kafka_header(const struct record *record, const char *name)
         return (struct bytes){0};
     return bytes_of(value, size);
 }
+
+uint32_t kafka_headers(const struct record *record, struct kafka_header_field *out,
+                       uint32_t capacity)
+{
+    rd_kafka_headers_t *headers;
+    uint32_t count = 0;
+    const void *value;
+    size_t size;
+    if (!record->message ||
+        rd_kafka_message_headers(record->message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    while (count < capacity && rd_kafka_header_get_all(headers, count, &out[count].name, &value,
+                                                       &size) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        out[count++].value = bytes_of(value, size);
+    return count;
+}

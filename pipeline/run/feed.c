@@ -13,7 +13,7 @@
 #include "pipeline/counters.h"
 
 enum {
-    CHANGES_MAX = 4096, /* applied in one WriteBatch */
+    CHANGES_MAX = BATCH_RECORDS_MAX, /* applied in one WriteBatch */
     PARTITIONS_MAX = 1024,
     POLL_MS = 20,
     RETRY_MS = 1000,            /* between attempts to reach the broker */
@@ -367,7 +367,7 @@ static enum status work(struct feed *feed, struct error *err)
 enum status feed_step(struct feed *feed, struct error *err)
 {
     enum status status = work(feed, err);
-    if (status == STATUS_FAIL && err->exit_code == EX_UNAVAILABLE) {
+    if (status == STATUS_RETRY || (status == STATUS_FAIL && err->exit_code == EX_UNAVAILABLE)) {
         LOG_WARN("feed", "not reached, trying again", LOG_TEXT("reason", err->text));
         disconnect(feed);
         status = STATUS_OK;

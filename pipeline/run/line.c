@@ -15,13 +15,14 @@ static const struct operator_step *const steps[LINE_STEPS] = {
     &source_step, &decode_step, &canonical_step, &match_step, &alert_step, &sink_step,
 };
 
-_Static_assert(LINE_STEPS <= STEPS_MAX, "counters have a place for every step");
+_Static_assert((int)LINE_STEPS <= (int)STEPS_MAX, "counters have a place for every step");
 
 enum status line_open(struct line *line, const struct environment *environment, struct error *err)
 {
     *line = (struct line){.counters = environment->counters};
     for (; line->opened < LINE_STEPS; line->opened++) {
-        enum status status = steps[line->opened]->open(environment, &line->states[line->opened], err);
+        enum status status =
+            steps[line->opened]->open(environment, &line->states[line->opened], err);
         if (status != STATUS_OK) {
             error_prefix(err, "step %s", steps[line->opened]->name);
             line_close(line);

@@ -234,8 +234,11 @@ static enum status ask_inputs(struct screener *screener, enum screener_end end, 
     if (want_ends)
         screener->ends = memory_new(ENDS_MAX, sizeof *screener->ends);
     uint32_t ends_count = 0;
-    for (uint32_t i = 0; i < screener->config->inputs_count; i++)
-        TRY(ask_input(screener, (uint16_t)i, want_ends, &ends_count, err));
+    for (uint32_t i = 0; i < screener->config->inputs_count; i++) {
+        enum status status = ask_input(screener, (uint16_t)i, want_ends, &ends_count, err);
+        if (status != STATUS_OK)
+            return status == STATUS_RETRY ? STATUS_FAIL : status; /* 10 s without an answer */
+    }
 
     screener->settings = (struct worker_settings){
         .shared = {.config = screener->config,

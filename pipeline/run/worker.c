@@ -338,6 +338,9 @@ static enum status put_back(struct worker *worker, struct record *record, struct
         struct kafka_position position = {slot->input, slot->partition, record->origin.offset};
         if (!slot->sought)
             status = kafka_seek(worker->consumer, &position, 1, err);
+        if (status == STATUS_RETRY)
+            status = error_fail(err, EX_UNAVAILABLE, "a record could not be put back: %s",
+                                worker->config->inputs[slot->input].topic);
         slot->sought = true;
     }
     kafka_release(record);
@@ -403,8 +406,11 @@ static enum status others_are_at_end(struct worker *worker, bool *at_end, struct
     *at_end = true;
     if (count == 0)
         return STATUS_OK;
-    TRY(kafka_committed(worker->consumer, worker->positions, count, err));
-    uint32_t next = 0; /* positions are in the order of ends */
+    enum status status = kafka_committed(worker->consumer, worker->positions, count, err);
+    *at_end = status == STATUS_OK;
+    if (status != STATUS_OK)
+        return status == STATUS_RETRY ? STATUS_OK : status; /* asked again in a second */
+    uint32_t next = 0;                                      /* positions are in the order of ends */
     for (uint32_t i = 0; i < worker->ends_count && next < count; i++) {
         const struct kafka_position *end = &worker->ends[i];
         const struct kafka_position *committed = &worker->positions[next];
