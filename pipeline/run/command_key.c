@@ -80,6 +80,18 @@ static enum status make_configured(const char *path, struct error *err)
     return status;
 }
 
+/* Nothing is made when one of them is there, so that the same call works once it is moved away. */
+static enum status make_named(const struct options *options, struct error *err)
+{
+    if (options->identity_key && access(options->identity_key, F_OK) == 0)
+        return keys_create(options->identity_key, KEY_IDENTITY, err); /* which refuses */
+    if (options->store_key)
+        TRY(make(options->store_key, KEY_STORE, err));
+    if (options->identity_key)
+        TRY(make(options->identity_key, KEY_IDENTITY, err));
+    return STATUS_OK;
+}
+
 static enum status key_new(int argc, char **argv, struct error *err)
 {
     struct options options = {0};
@@ -95,11 +107,7 @@ static enum status key_new(int argc, char **argv, struct error *err)
             "both; see checkit key new --help");
     if (options.config)
         return make_configured(options.config, err);
-    if (options.store_key)
-        TRY(make(options.store_key, KEY_STORE, err));
-    if (options.identity_key)
-        TRY(make(options.identity_key, KEY_IDENTITY, err));
-    return STATUS_OK;
+    return make_named(&options, err);
 }
 
 enum status command_key(int argc, char **argv, struct error *err)
