@@ -170,7 +170,7 @@ static enum status on_text(struct reading *reading, const yaml_event_t *event, s
         return take_key(reading, &reading->open[reading->depth - 1], event, err);
     if (reading->depth == 0)
         return fault_at(reading, event->start_mark, "the file must be a mapping: key: value", err);
-    struct config_node *node;
+    struct config_node *node = NULL;
     TRY(add_node(reading, CONFIG_NODE_TEXT, event, &node, err));
     node->is_null = is_null_text(event);
     return copy_text(reading, event, &node->text, err);
@@ -187,7 +187,7 @@ static enum status on_start(struct reading *reading, enum config_node_kind kind,
         return fault_at(reading, event->start_mark, "nested too deeply for a configuration", err);
     if (reading->depth == 0 && kind != CONFIG_NODE_MAPPING)
         return fault_at(reading, event->start_mark, "the file must be a mapping: key: value", err);
-    struct config_node *node;
+    struct config_node *node = NULL;
     TRY(add_node(reading, kind, event, &node, err));
     reading->open[reading->depth++] = (struct open_node){.node = node};
     return STATUS_OK;

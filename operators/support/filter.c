@@ -60,12 +60,14 @@ uint64_t filter_count(const struct filter *filter)
     return filter->count;
 }
 
+__extension__ typedef unsigned __int128 wide;
+
 /* The first half of the key selects the block, by multiplication instead of a division. */
 static struct block *block_of(const struct filter *filter, const struct key *key)
 {
     uint64_t half;
     memcpy(&half, key->bytes, sizeof half);
-    return &filter->blocks[((unsigned __int128)half * filter->blocks_count) >> 64];
+    return &filter->blocks[((wide)half * filter->blocks_count) >> 64];
 }
 
 /* The second half selects the bits. */

@@ -1,0 +1,303 @@
+"""The commands as a user types them: what they print, make and answer with their exit code.
+
+Run: python3 test_commands.py CHECKIT, the path of the program. Standard library only.
+"""
+
+import json
+import os
+import pathlib
+import re
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CHECKIT = ""
+TOP = pathlib.Path(__file__).resolve().parents[2]
+COMMANDS = ["screen", "feed", "key", "schemas", "config", "generate", "demo"]
+CONTRACTS = ["BookingEvent", "BankingEvent", "DocumentChange", "Alert", "Receipt"]
+CONFIG = """\
+kafka: {bootstrap.servers: 'localhost:1', sasl.password: hunter}
+inputs: [{topic: bookings, preset: booking}]
+store: {path: store, key: store.key}
+identity_key: identity.key
+schemas: {folder: schemas}
+"""
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.config = self.folder / "checkit.yaml"
+        self.config.write_text(CONFIG)
+
+    def run_it(self, *arguments, code=0):
+        """Runs in another folder than the configuration's; returns (output, errors)."""
+        done = subprocess.run(
+            [CHECKIT, *map(str, arguments)], capture_output=True, text=True, cwd="/", timeout=60
+        )
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        if code == 0:
+            self.assertEqual(done.stderr, "")
+        return done.stdout, done.stderr
+
+    def fails(self, *arguments, code, error):
+        """Runs and expects one line of error."""
+        output, errors = self.run_it(*arguments, code=code)
+        self.assertEqual(errors, f"checkit: {error}\n")
+        return output
+
+
+class Main(Case):
+    def test_no_command_is_wrong_use(self):
+        output, errors = self.run_it(code=64)
+        self.assertEqual(output, "")
+        self.assertTrue(errors.startswith("Usage: checkit COMMAND"))
+
+    def test_help_names_every_command(self):
+        for arguments in (["--help"], ["-h"], ["help"]):
+            output, _ = self.run_it(*arguments)
+            named = re.findall(r"^  (\w+) +\S", output, re.MULTILINE)
+            self.assertEqual(named, COMMANDS + ["help"])
+
+    def test_version_names_build_and_rules(self):
+        output, _ = self.run_it("--version")
+        self.assertRegex(output, r"\Acheckit \d+\.\d+\.\d+\nbuild \d+\.\d+\.\d+\+\S+\nrules 1\n\Z")
+
+    def test_every_command_has_help(self):
+        for command in COMMANDS:
+            first, _ = self.run_it(command, "--help")
+            second, _ = self.run_it("help", command)
+            self.assertEqual(first, second)
+            self.assertTrue(first.startswith(f"Usage: checkit {command}"), first)
+
+    def test_help_of_a_command_tells_options_and_exit_codes(self):
+        output, _ = self.run_it("help", "key", "new")
+        for text in ("Usage: checkit key new", "--store-key FILE", "Exit codes:", "  78  "):
+            self.assertIn(text, output)
+
+    def test_a_slip_is_answered_with_the_command_meant(self):
+        self.fails("scren", code=64, error="unknown command 'scren': is 'screen' meant?")
+        self.fails("help", "kye", code=64, error="unknown command 'kye': is 'key' meant?")
+        self.fails("key", "nwe", code=64, error="unknown command 'key nwe': is 'new' meant?")
+        self.fails("key", code=64, error="key: a command is missing: one of new")
+        self.fails(
+            "help", "a", "b", "c", "d", code=64, error="help: 'd' is one argument too many"
+        )
+
+    def test_full_output_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [CHECKIT, "config", "reference"], stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        self.assertEqual(done.returncode, 69)
+        self.assertEqual(done.stderr, "checkit: standard output cannot be written\n")
+
+
+class Key(Case):
+    def test_configured_keys_are_made_once(self):
+        output, _ = self.run_it("key", "new", "-c", self.config)
+        for name in ("store.key", "identity.key"):
+            path = self.folder / name
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o400)
+            self.assertRegex(output, rf"made +\w+ key {re.escape(str(path))} \(mode 0400\)")
+        self.assertIn("all must share it", output)
+
+        before = [(self.folder / name).read_bytes() for name in ("store.key", "identity.key")]
+        output, _ = self.run_it("key", "new", "-c", self.config)
+        self.assertEqual(output.count("kept"), 2)
+        after = [(self.folder / name).read_bytes() for name in ("store.key", "identity.key")]
+        self.assertEqual(before, after)
+
+    def test_a_missing_key_is_added_to_one_that_was_copied_here(self):
+        identity = self.folder / "identity.key"
+        self.run_it("key", "new", "--identity-key", identity)
+        copied = identity.read_bytes()
+        output, _ = self.run_it("key", "new", "-c", self.config)
+        self.assertRegex(output, r"(?s)\Amade  store key .*kept  identity key ")
+        self.assertEqual(identity.read_bytes(), copied)
+
+    def test_no_two_keys_are_alike(self):
+        paths = [self.folder / f"{i}.key" for i in range(2)]
+        for path in paths:
+            self.run_it("key", "new", "--store-key", path)
+        self.assertNotEqual(paths[0].read_bytes(), paths[1].read_bytes())
+
+    def test_nothing_is_overwritten_and_then_nothing_is_made(self):
+        store, identity = self.folder / "a.key", self.folder / "b.key"
+        identity.write_text("mine")
+        _, errors = self.run_it(
+            "key", "new", "--store-key", store, "--identity-key", identity, code=78
+        )
+        self.assertIn(f"identity key '{identity}' is there already", errors)
+        self.assertEqual(identity.read_text(), "mine")
+        self.assertFalse(store.exists())
+
+    def test_either_files_or_a_configuration(self):
+        error = (
+            "key new: give either -c FILE, or --store-key FILE, --identity-key FILE or both; "
+            "see checkit key new --help"
+        )
+        self.fails("key", "new", code=64, error=error)
+        self.fails("key", "new", "-c", self.config, "--store-key", "x", code=64, error=error)
+
+    def test_a_folder_that_is_missing_is_told(self):
+        path = self.folder / "none" / "a.key"
+        self.fails(
+            "key", "new", "--store-key", path, code=78,
+            error=f"store key '{path}' cannot be created: No such file or directory",
+        )
+
+
+class Schemas(Case):
+    def setUp(self):
+        super().setUp()
+        self.schemas = self.folder / "a" / "schemas"
+
+    def names(self):
+        return sorted(path.name for path in self.schemas.iterdir())
+
+    def test_each_contract_has_its_id(self):
+        output, _ = self.run_it("schemas", self.schemas)
+        self.assertEqual(self.names(), [f"{i}.avsc" for i in range(1, 6)])
+        for i, contract in enumerate(CONTRACTS, 1):
+            written = (self.schemas / f"{i}.avsc").read_bytes()
+            self.assertEqual(written, (TOP / "schemas" / f"{contract}.avsc").read_bytes())
+            self.assertEqual(json.loads(written)["name"], contract)
+            self.assertIn(f"wrote {self.schemas}/{i}.avsc ({contract})\n", output)
+
+    def test_again_changes_nothing(self):
+        self.run_it("schemas", self.schemas)
+        times = [path.stat().st_mtime_ns for path in sorted(self.schemas.iterdir())]
+        (self.schemas / "3.avsc").unlink()
+        output, _ = self.run_it("schemas", self.schemas)
+        self.assertEqual((output.count("kept "), output.count("wrote ")), (4, 1))
+        again = [path.stat().st_mtime_ns for path in sorted(self.schemas.iterdir())]
+        self.assertEqual(times[:2] + times[3:], again[:2] + again[3:])
+
+    def test_a_different_file_is_kept_and_then_nothing_is_written(self):
+        contract = (TOP / "schemas" / "Receipt.avsc").read_bytes()
+        self.schemas.mkdir(parents=True)
+        path = self.schemas / "5.avsc"
+        for other in (b"{}", contract + b"\n", contract[:-1], b""):
+            path.write_bytes(other)
+            _, errors = self.run_it("schemas", self.schemas, code=78)
+            self.assertIn(f"'{path}' is there and is not our Receipt, id 5", errors)
+            self.assertEqual(path.read_bytes(), other)
+            self.assertEqual(self.names(), ["5.avsc"])
+
+    def test_a_folder_that_cannot_be_made_is_told(self):
+        (self.folder / "a").write_text("a file")
+        self.fails(
+            "schemas", self.schemas, code=69,
+            error=f"'{self.schemas}' cannot be written: Not a directory",
+        )
+        _, errors = self.run_it("schemas", "", code=64)
+        self.assertIn("DIR must be a path", errors)
+
+
+class Config(Case):
+    def make_all(self):
+        self.run_it("key", "new", "-c", self.config)
+        self.run_it("schemas", self.folder / "schemas")
+
+    def check(self, code=0):
+        output, _ = self.run_it("config", "check", "--offline", "-c", self.config, code=code)
+        return output
+
+    def test_check_is_content_when_all_is_there(self):
+        self.make_all()
+        lines = self.check().splitlines()
+        self.assertEqual(lines[0], f"ok     {self.config}: 1 input")
+        self.assertEqual([line.split()[0] for line in lines], ["ok"] * 6)
+
+    def test_check_names_each_fault(self):
+        output = self.check(code=78)
+        for key in ("store.key", "identity_key", "schemas.folder"):
+            self.assertIn(f"fault  {key}: ", output)
+        self.assertIn("checkit key new", output)
+        for key in ("store.path", "rules.folder"):
+            self.assertIn(f"ok     {key}\n", output)
+
+    def test_check_tells_a_key_with_a_wide_mode(self):
+        self.make_all()
+        os.chmod(self.folder / "store.key", 0o440)
+        output = self.check(code=78)
+        self.assertRegex(output, r"fault  store\.key: .*0440")
+        self.assertIn("ok     identity_key\n", output)
+
+    def test_check_tells_keys_that_were_swapped(self):
+        self.make_all()
+        os.rename(self.folder / "store.key", self.folder / "x")
+        os.rename(self.folder / "identity.key", self.folder / "store.key")
+        os.rename(self.folder / "x", self.folder / "identity.key")
+        output = self.check(code=78)
+        self.assertIn("fault  store.key: ", output)
+        self.assertIn("fault  identity_key: ", output)
+
+    def test_check_tells_a_store_that_cannot_be(self):
+        self.make_all()
+        (self.folder / "store").write_text("a file")
+        self.assertIn(f"fault  store.path: '{self.folder}/store' is not a folder", self.check(78))
+        self.config.write_text(CONFIG.replace("path: store", "path: none/store"))
+        self.assertIn("fault  store.path: ", self.check(78))
+
+    def test_check_tells_a_contract_that_is_missing(self):
+        self.make_all()
+        (self.folder / "schemas" / "4.avsc").unlink()
+        self.assertRegex(self.check(78), r"fault  schemas\.folder: .*Alert")
+
+    def test_check_tells_rule_data_that_is_missing(self):
+        self.make_all()
+        self.config.write_text(CONFIG + "rules: {folder: none}\n")
+        self.assertIn("fault  rules.folder: ", self.check(78))
+
+    def test_check_looks_at_files_only_and_says_so(self):
+        _, errors = self.run_it("config", "check", "-c", self.config, code=64)
+        self.assertIn("--offline", errors)
+
+    def test_a_fault_in_the_file_is_told_with_its_line(self):
+        self.config.write_text(CONFIG + "\nworkres: 2\n")
+        error = f"{self.config}:7: workres: unknown key: is 'workers' meant?"
+        for command in (["config", "check", "--offline"], ["config", "show"], ["key", "new"]):
+            self.fails(*command, "-c", self.config, code=78, error=error)
+
+    def test_show_prints_what_is_in_effect_without_secrets(self):
+        output, _ = self.run_it("config", "show", "-c", self.config)
+        self.assertIn('\n  alerts: "alerts"\n', output)
+        self.assertIn(f'\n  key: "{self.folder}/store.key"\n', output)
+        self.assertIn('"sasl.password": "(hidden)"', output)
+        self.assertNotIn("hunter", output)
+
+    def test_what_show_prints_is_shown_alike(self):
+        first, _ = self.run_it("config", "show", "-c", self.config)
+        self.config.write_text(first)
+        second, _ = self.run_it("config", "show", "-c", self.config)
+        self.assertEqual(first, second)
+
+    def test_reference_is_the_one_in_the_readme(self):
+        output, _ = self.run_it("config", "reference")
+        self.assertIn(output, (TOP / "config" / "README.md").read_text())
+
+
+class ManPage(Case):
+    def test_it_names_every_command_and_option(self):
+        page = (TOP / "config" / "checkit.1").read_text().replace("\\-", "-")
+        for command in COMMANDS:
+            self.assertRegex(page, rf"(?m)^\.(It|Ss).*\b{command}\b")
+        for words in (
+            ["screen"], ["feed"], ["key", "new"], ["schemas"], ["config", "check"],
+            ["config", "show"], ["config", "reference"], ["demo"],
+        ):
+            output, _ = self.run_it(*words, "--help")
+            for option in re.findall(r"^ +(?:-\w, )?--([\w-]+)", output, re.MULTILINE):
+                if option != "help":
+                    self.assertIn(f"Fl -{option}", page, f"{words} --{option}")
+
+
+if __name__ == "__main__":
+    CHECKIT = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
