@@ -24,7 +24,7 @@ enum {
 /* What Avro readers of other languages can turn into dates: the years 1 to 9999. */
 static const int64_t day_min = -719162;
 static const int64_t day_max = 2932896;
-static const int64_t day_ms = 24 * 60 * 60 * 1000;
+static const int64_t day_ms = INT64_C(24) * 60 * 60 * 1000;
 static const int64_t day_unknown = INT64_MIN;
 
 /* Symbols of the enums of Alert.avsc, in its order. */

@@ -159,6 +159,7 @@ static bool expects_key(const struct reading *reading)
     if (reading->depth == 0)
         return false;
     const struct open_node *parent = &reading->open[reading->depth - 1];
+    assert(parent->node);
     return parent->node->kind == CONFIG_NODE_MAPPING && !parent->key;
 }
 

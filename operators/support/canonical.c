@@ -272,11 +272,9 @@ void canonical_number(struct bytes sent, bool refuse_placeholders, struct canoni
         refuse(out, UNSCREENABLE_NO);
         is_taken = take_unicode(sent, out);
     }
-    if (!is_taken)
-        refuse(out, UNSCREENABLE_NUMBER_INVALID);
-    else if (out->size == 0)
+    if (is_taken && out->size == 0)
         refuse(out, UNSCREENABLE_NUMBER_MISSING);
-    else if (out->size < NUMBER_SIZE_MIN)
+    else if (!is_taken || out->size < NUMBER_SIZE_MIN)
         refuse(out, UNSCREENABLE_NUMBER_INVALID);
     else if (refuse_placeholders && is_placeholder(out))
         refuse(out, UNSCREENABLE_NUMBER_PLACEHOLDER);

@@ -22,7 +22,7 @@ static enum status open_carrier(rd_kafka_t **out, struct error *err)
 
 enum status kafka_mock_open(struct kafka_mock **out, struct error *err)
 {
-    rd_kafka_t *client;
+    rd_kafka_t *client = NULL;
     TRY(open_carrier(&client, err));
     rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(client, 1);
     if (!cluster) {

@@ -10,7 +10,7 @@
  *   tag, id      keyed BLAKE2b-128 (libsodium), each field preceded by its length as 4 bytes
  *                little-endian
  *   id hash      SipHash-2-4 (libsodium) of an entry id: keyed, so that nobody can make two ids
- * meet seal         XChaCha20-Poly1305 (libsodium), random nonce in front, the entry id as
+ *   seal         XChaCha20-Poly1305 (libsodium), random nonce in front, the entry id as
  *                associated data
  *
  * Open handles are read-only and may be used by any thread, but for struct key_prf: one a thread.

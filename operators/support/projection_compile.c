@@ -389,7 +389,7 @@ static enum status find_row(struct compiler *compiler, uint32_t index,
 static enum status compile_documents(struct compiler *compiler, const struct mapping *mapping)
 {
     struct projection *projection = compiler->projection;
-    struct want found[MAPPING_PATHS_MAX];
+    struct want found[MAPPING_PATHS_MAX] = {0};
     uint32_t slots_count = 0;
     if (mapping->documents_count > MAPPING_PATHS_MAX)
         return error_fail(compiler->err, EX_DATAERR, "the mapping has more than %d document paths",

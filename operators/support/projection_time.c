@@ -9,7 +9,7 @@ struct text {
     bool bad;
 };
 
-static bool next_is(struct text *text, char a, char b)
+static bool next_is(struct text *text, uint8_t a, uint8_t b)
 {
     if (text->bad || text->at == text->end || (*text->at != a && *text->at != b))
         return false;
@@ -17,7 +17,7 @@ static bool next_is(struct text *text, char a, char b)
     return true;
 }
 
-static void expect(struct text *text, char c)
+static void expect(struct text *text, uint8_t c)
 {
     if (!next_is(text, c, c))
         text->bad = true;

@@ -34,7 +34,7 @@ static enum status get_meta(const struct store *store, const char *key, void *ou
     TRY(store_db_get(store, FAMILY_META, bytes_of_text(key), &pin, &value, err));
     *size = value.data ? value.size : SIZE_MAX;
     size_t copied = value.size < capacity ? value.size : capacity;
-    if (copied)
+    if (value.data && copied)
         memcpy(out, value.data, copied);
     store_db_unpin(pin);
     return STATUS_OK;

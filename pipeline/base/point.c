@@ -23,7 +23,9 @@ static long read_environment(void)
 static bool is_armed(const char *name)
 {
     const char *armed = getenv("CHECKIT_KILL_POINT");
-    size_t size = armed ? strcspn(armed, ":") : 0;
+    if (!armed)
+        return false;
+    size_t size = strcspn(armed, ":");
     return strlen(name) == size && strncmp(armed, name, size) == 0;
 }
 
