@@ -22,8 +22,8 @@
  *
  * A round without hits costs one store_offsets.
  */
-#ifndef CHECKIT_ALERT_H
-#define CHECKIT_ALERT_H
+#ifndef CHECKIT_ALERT_STEP_H
+#define CHECKIT_ALERT_STEP_H
 
 #include "pipeline/operator.h"
 

@@ -6,8 +6,8 @@
  * and the later ones of its partition FORGOTTEN (design 3).
  * Wire format: Confluent, 0x00 and the schema id as 4 bytes big-endian.
  */
-#ifndef CHECKIT_DECODE_H
-#define CHECKIT_DECODE_H
+#ifndef CHECKIT_DECODE_STEP_H
+#define CHECKIT_DECODE_STEP_H
 
 #include "pipeline/operator.h"
 

@@ -5,8 +5,8 @@
  * store_leave, so a change never hides a listed document (design 4). When the hits are full it
  * stops there, within an entry list too, and goes on in the next round.
  */
-#ifndef CHECKIT_MATCH_H
-#define CHECKIT_MATCH_H
+#ifndef CHECKIT_MATCH_STEP_H
+#define CHECKIT_MATCH_STEP_H
 
 #include "pipeline/operator.h"
 

@@ -4,8 +4,8 @@
  * the producer's queue is full it returns STATUS_RETRY and goes on there in the next round. What it
  * hands over is tagged (pipeline/tag.h) and entered in the ledger, where commits wait for it.
  */
-#ifndef CHECKIT_SINK_H
-#define CHECKIT_SINK_H
+#ifndef CHECKIT_SINK_STEP_H
+#define CHECKIT_SINK_STEP_H
 
 #include "pipeline/operator.h"
 

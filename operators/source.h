@@ -5,8 +5,8 @@
  * are paused and sought back to it, and resumed once its schema is known or surely absent; the
  * ledger's slots tell which (design 3). Waits at most SOURCE_POLL_MS for a first record.
  */
-#ifndef CHECKIT_SOURCE_H
-#define CHECKIT_SOURCE_H
+#ifndef CHECKIT_SOURCE_STEP_H
+#define CHECKIT_SOURCE_STEP_H
 
 #include "pipeline/operator.h"
 

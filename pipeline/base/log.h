@@ -50,7 +50,7 @@ void log_write(struct log_place *place, enum log_level level, const char *where,
 #define LOG_AT(level, where, message, ...)                                                         \
     do {                                                                                           \
         static struct log_place log_place_;                                                        \
-        const struct log_field log_fields_[] = {{0} __VA_OPT__(, ) __VA_ARGS__};                               \
+        const struct log_field log_fields_[] = {{0} __VA_OPT__(, ) __VA_ARGS__};                   \
         log_write(&log_place_, (level), (where), (message), log_fields_ + 1,                       \
                   sizeof log_fields_ / sizeof *log_fields_ - 1);                                   \
     } while (0)

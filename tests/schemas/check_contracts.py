@@ -297,7 +297,8 @@ class Code(WithApi):
         symbols = {it["name"]: it["symbols"] for _, it in named(load("Alert"), "Alert")
                    if it["type"] == "enum"}
         for enum, prefix, left_out in (("Tier", "TIER", {"NONE"}), ("DocumentType", "TYPE", set()),
-                                       ("AlertClass", "CLASS", set()), ("AlertLoss", "LOSS", set())):
+                                       ("AlertClass", "CLASS", set()),
+                                       ("AlertLoss", "LOSS", set())):
             given = re.findall(rf'\[{prefix}_[A-Z_]+\] = \{{?"([A-Z_]+)"', text)
             with self.subTest(enum):
                 self.assertEqual([name for name in given if name not in left_out], symbols[enum])

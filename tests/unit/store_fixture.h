@@ -1,6 +1,6 @@
 /* store_fixture.h - a key, a folder and entries for the store's tests. */
-#ifndef CHECKIT_STORE_FIXTURE_H
-#define CHECKIT_STORE_FIXTURE_H
+#ifndef CHECKIT_TESTS_STORE_FIXTURE_H
+#define CHECKIT_TESTS_STORE_FIXTURE_H
 
 #include "operators/support/canonical.h"
 #include "operators/support/store.h"

@@ -1,6 +1,6 @@
 /* temp_folder.h - a folder of its own for one test, removed when the test ends well. */
-#ifndef CHECKIT_TEMP_FOLDER_H
-#define CHECKIT_TEMP_FOLDER_H
+#ifndef CHECKIT_TESTS_TEMP_FOLDER_H
+#define CHECKIT_TESTS_TEMP_FOLDER_H
 
 #include <criterion/criterion.h>
 #include <ftw.h>

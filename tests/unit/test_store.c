@@ -1254,7 +1254,7 @@ ParameterizedTest(struct kill_case *given, store, state_after_kill_is_that_of_it
     struct store *store = fixture_open(&fixture, fixture.path);
     int64_t offset = offset_of(store, 0);
     int calls = offset < 0 ? 0 : (int)offset;
-    int number = atoi(strchr(given->point, ':') + 1);
+    int number = (int)strtol(strchr(given->point, ':') + 1, NULL, 10);
     if (strncmp(given->point, "store_before_write", 18) == 0)
         cr_expect_eq(calls, number - 1);
     if (strncmp(given->point, "store_after_write", 17) == 0)
