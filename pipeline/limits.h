@@ -21,6 +21,10 @@ enum {
     ENTRY_TEXT_SIZE_MAX = 64, /* contributor, national_ref */
     RANGE_WIDTH_MAX = 1000000,
 
+    /* CSV files */
+    CSV_ROW_BYTES_MAX = 64 * 1024, /* one row, line ends inside quotes included */
+    CSV_FIELDS_MAX = 256,          /* fields of one row */
+
     /* Schemas */
     SCHEMA_BYTES_MAX = 1024 * 1024,
     SCHEMA_NESTING_MAX = 64,       /* braces and brackets open at once in the JSON text */
