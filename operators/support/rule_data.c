@@ -2,15 +2,18 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "operators/support/canonical.h"
+#include "operators/support/csv.h"
 #include "pipeline/base/assets.h"
 #include "pipeline/base/memory.h"
 
 enum {
     FILE_BYTES_MAX = 1024 * 1024,
-    FIELDS_MAX = 3,
     CODE_SIZE_MAX = 3,
     CODES = 27 * 27 * 27, /* codes of 1 to 3 letters, see code_index */
     VALUE_SHOWN_MAX = 80, /* bytes of a faulty value that a message repeats */
@@ -77,62 +80,31 @@ static struct issuer issuer_of(struct bytes code)
     return issuer;
 }
 
-/* --- reading a file: comments and blank lines skipped, a header, then rows --- */
-
-struct row {
-    struct bytes fields[FIELDS_MAX];
-    uint32_t fields_count;
-};
+/* --- reading a file --- */
 
 struct load {
     struct rule_data *data;
     bool *is_alias;   /* by code_index */
     const char *file; /* path or name of the asset */
-    const char *at;   /* what is not read yet */
-    const char *end;
-    uint32_t line; /* the current one, from 1 */
-    uint32_t rows;
-    struct row row;
+    struct csv_row row;
     struct error *err;
 };
 
 static enum status fault(const struct load *load, struct bytes value, const char *why)
 {
     int shown = value.size < VALUE_SHOWN_MAX ? (int)value.size : VALUE_SHOWN_MAX;
-    return error_fail(load->err, EX_CONFIG, "%s, line %u: '%.*s' %s", load->file, load->line, shown,
-                      (const char *)value.data, why);
+    return error_fail(load->err, EX_CONFIG, "%s, line %" PRIu64 ": '%.*s' %s", load->file,
+                      load->row.line, shown, (const char *)value.data, why);
 }
 
-/* The next line that says something, without its end; false: there is none. */
-static bool next_line(struct load *load, struct bytes *line)
+static enum status next_row(struct load *load, struct csv *csv)
 {
-    while (load->at < load->end) {
-        size_t left = (size_t)(load->end - load->at);
-        const char *newline = memchr(load->at, '\n', left);
-        *line = bytes_of(load->at, newline ? (size_t)(newline - load->at) : left);
-        load->at = newline ? newline + 1 : load->end;
-        load->line++;
-        if (line->size && line->data[line->size - 1] == '\r')
-            line->size--;
-        if (rule_data_trim(*line).size > 0 && line->data[0] != '#')
-            return true;
-    }
-    return false;
-}
-
-/* Fields beyond FIELDS_MAX are counted only. */
-static void split(struct bytes line, struct row *row)
-{
-    size_t from = 0;
-    row->fields_count = 0;
-    for (size_t i = 0; i <= line.size; i++) {
-        if (i < line.size && line.data[i] != ',')
-            continue;
-        if (row->fields_count < FIELDS_MAX)
-            row->fields[row->fields_count] = bytes_of(line.data + from, i - from);
-        row->fields_count++;
-        from = i + 1;
-    }
+    enum status status = csv_next(csv, &load->row, load->err);
+    if (status == STATUS_OK && csv_bytes_read(csv) > FILE_BYTES_MAX)
+        return error_fail(load->err, EX_CONFIG, "%s: is larger than 1 MiB", load->file);
+    if (status != STATUS_OK)
+        load->err->exit_code = EX_CONFIG;
+    return status;
 }
 
 /* --- one row of each file --- */
@@ -335,47 +307,54 @@ static const struct rule_file {
 
 enum { RULE_FILES = sizeof rule_files / sizeof rule_files[0], PATH_SIZE = 4096 };
 
-static enum status parse_file(struct load *load, const struct rule_file *file, struct bytes text)
+/* Whether the row's fields, with commas between them, are the header. */
+static bool is_header(const struct csv_row *row, const char *header)
 {
-    load->at = (const char *)text.data;
-    load->end = load->at + text.size;
-    load->line = 0;
-    load->rows = 0;
-    struct bytes line = {0};
-    if (!next_line(load, &line))
+    for (uint32_t i = 0; i < row->fields_count; i++) {
+        size_t size = strcspn(header, ",");
+        if (!bytes_equal(row->fields[i], bytes_of(header, size)))
+            return false;
+        header += size + (header[size] == ',');
+        if ((*header == 0) != (i + 1 == row->fields_count))
+            return false;
+    }
+    return true;
+}
+
+static enum status parse_rows(struct load *load, const struct rule_file *file, struct csv *csv)
+{
+    TRY(next_row(load, csv));
+    if (load->row.fields_count == 0)
         return error_fail(load->err, EX_CONFIG, "%s: the header '%s' is missing", load->file,
                           file->header);
-    if (!bytes_equal_text(line, file->header))
-        return error_fail(load->err, EX_CONFIG, "%s, line %u: the header must be '%s'", load->file,
-                          load->line, file->header);
-    for (; next_line(load, &line); load->rows++) {
-        split(line, &load->row);
+    if (!is_header(&load->row, file->header))
+        return error_fail(load->err, EX_CONFIG, "%s, line %" PRIu64 ": the header must be '%s'",
+                          load->file, load->row.line, file->header);
+    uint32_t rows = 0;
+    for (;; rows++) {
+        TRY(next_row(load, csv));
+        if (load->row.fields_count == 0)
+            break;
         if (load->row.fields_count != file->fields_count)
-            return fault(load, line, "has not as many fields as the header");
+            return error_fail(load->err, EX_CONFIG,
+                              "%s, line %" PRIu64 ": %" PRIu32 " fields, the header has %" PRIu32,
+                              load->file, load->row.line, load->row.fields_count,
+                              file->fields_count);
         TRY(file->add_row(load));
     }
-    if (load->rows < file->rows_min)
+    if (rows < file->rows_min)
         return error_fail(load->err, EX_CONFIG, "%s: there is no row", load->file);
     return STATUS_OK;
 }
 
-/* The whole file; *out is the caller's: memory_free. */
-static enum status read_file(const char *path, uint8_t **out, size_t *size, struct error *err)
+static enum status parse(struct load *load, const struct rule_file *file, int descriptor,
+                         struct bytes text)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return error_fail(err, EX_CONFIG, "%s: cannot be opened: %s", path, strerror(errno));
-    uint8_t *text = memory_new(FILE_BYTES_MAX + 1, 1);
-    *size = fread(text, 1, FILE_BYTES_MAX + 1, file);
-    bool is_read = ferror(file) == 0;
-    (void)fclose(file);
-    *out = text;
-    if (is_read && *size <= FILE_BYTES_MAX)
-        return STATUS_OK;
-    memory_free(text);
-    *out = NULL;
-    return error_fail(err, EX_CONFIG, "%s: %s", path,
-                      is_read ? "is larger than 1 MiB" : "cannot be read");
+    struct csv *csv = csv_open(
+        &(struct csv_source){.name = load->file, .file = descriptor, .text = text, .comment = '#'});
+    enum status status = parse_rows(load, file, csv);
+    csv_close(csv);
+    return status;
 }
 
 static enum status load_file(struct load *load, const char *folder, const struct rule_file *file)
@@ -389,14 +368,13 @@ static enum status load_file(struct load *load, const char *folder, const struct
     if (!folder) {
         struct bytes asset = assets_find(path);
         assert(asset.data);
-        return parse_file(load, file, asset);
+        return parse(load, file, -1, asset);
     }
-    struct bytes text = {0};
-    uint8_t *owned = NULL;
-    TRY(read_file(path, &owned, &text.size, load->err));
-    text.data = owned;
-    enum status status = parse_file(load, file, text);
-    memory_free(owned);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        return error_fail(load->err, EX_CONFIG, "%s: cannot be opened: %s", path, strerror(errno));
+    enum status status = parse(load, file, descriptor, (struct bytes){NULL, 0});
+    (void)close(descriptor);
     return status;
 }
 

@@ -295,10 +295,10 @@ Test(rule_data, file_size_at_limit)
 {
     size_t size_max = 1024 * 1024;
     char *text = memory_new(size_max + 2, 1);
-    memset(text, '#', size_max);
+    memset(text, '\n', size_max);
     memcpy(text, sound[PERSONAL], strlen(sound[PERSONAL]));
     rule_data_close(open_with(PERSONAL, text));
-    text[size_max] = '#';
+    text[size_max] = '\n';
     expect_fault(PERSONAL, text, "larger than 1 MiB");
     memory_free(text);
 }
@@ -319,11 +319,27 @@ Test(rule_data, country_list_without_rows_refused)
 
 Test(rule_data, fields_missing_or_too_many_refused)
 {
-    expect_fault(COUNTRIES, "alpha_2,alpha_3\nFR\n", "line 2: 'FR' has not as many fields");
-    expect_fault(COUNTRIES, "alpha_2,alpha_3\nFR,FRA,250,x\n", "line 2: 'FR,FRA,250,x' has not");
-    expect_fault(ALIASES, "alias,issuer\nD,DEU,\n", "line 2: 'D,DEU,' has not");
-    expect_fault(TEMPLATES, "issuer,type,template\nFRA,PASSPORT\n", "'FRA,PASSPORT' has not");
-    expect_fault(PERSONAL, "issuer\nCHN,FRA\n", "'CHN,FRA' has not");
+    expect_fault(COUNTRIES, "alpha_2,alpha_3\nFR\n", "line 2: 1 fields, the header has 2");
+    expect_fault(COUNTRIES, "alpha_2,alpha_3\nFR,FRA,250,x\n", "line 2: 4 fields");
+    expect_fault(ALIASES, "alias,issuer\nD,DEU,\n", "line 2: 3 fields");
+    expect_fault(TEMPLATES, "issuer,type,template\nFRA,PASSPORT\n", "2 fields, the header has 3");
+    expect_fault(PERSONAL, "issuer\nCHN,FRA\n", "2 fields, the header has 1");
+}
+
+Test(rule_data, header_is_compared_field_by_field)
+{
+    rule_data_close(open_with(ALIASES, "\"alias\",\"issuer\"\nD,\"DEU\"\n"));
+    static const char *const others[] = {"alias",          "alias,",           "alias,issuer,",
+                                         "alias,issuer,x", "\"alias,issuer\"", "alias,issue",
+                                         "alias, issuer"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        expect_fault(ALIASES, others[i], "line 1: the header must be 'alias,issuer'");
+}
+
+Test(rule_data, what_is_no_csv_refused)
+{
+    expect_fault(ALIASES, "alias,issuer\nD,DEU\nE,\"FRA\n",
+                 "country_aliases.csv:3: a quote is opened");
 }
 
 Test(rule_data, long_value_cut_in_message)
