@@ -1,6 +1,7 @@
 #include "operators/support/projection.h"
 
 #include "operators/support/projection_internal.h"
+#include "operators/support/time_parse.h"
 
 /* --- documents --- */
 

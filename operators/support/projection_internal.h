@@ -390,9 +390,4 @@ bool run_end_row(struct run *run, uint32_t row);
 
 enum record_status run_program(struct run *run, const struct program *program, struct bytes datum);
 
-/* --- values --- */
-
-/* A date or a date and time in ISO 8601 extended format; false: it is neither. */
-bool time_parse(struct bytes text, int64_t *ms);
-
 #endif

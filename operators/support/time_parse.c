@@ -1,4 +1,4 @@
-#include "operators/support/projection_internal.h"
+#include "operators/support/time_parse.h"
 
 enum { DAY_MS = 86400000, HOUR_MS = 3600000, MINUTE_MS = 60000, SECOND_MS = 1000 };
 
