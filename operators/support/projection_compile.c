@@ -21,7 +21,7 @@ static enum status check_limits(struct compiler *compiler)
     if (compiler->visits > SCHEMA_VISITS_MAX)
         return error_fail(compiler->err, EX_DATAERR,
                           "the schema is too large to follow the mapping's paths through it");
-    if (compiler->program->full)
+    if (compiler->program && compiler->program->full)
         return error_fail(compiler->err, EX_DATAERR,
                           "the schema is too large: reading it takes more than %d operations",
                           SCHEMA_OPERATIONS_MAX);
