@@ -12,7 +12,7 @@
 #include "operators/support/kafka.h"
 #include "pipeline/base/random.h"
 
-enum { FAKE_TOPICS_MAX = 8, FAKE_PARTITIONS_MAX = 8, FAKE_QUEUE_MAX = 64 };
+enum { FAKE_TOPICS_MAX = 8, FAKE_PARTITIONS_MAX = 8, FAKE_QUEUE_MAX = 64, FAKE_HEADERS_MAX = 16 };
 
 /* A record as it lies in the log. marker: a transaction marker, which no consumer is given. */
 struct fake_message {
@@ -21,6 +21,8 @@ struct fake_message {
     uint8_t *payload; /* NULL: a null value */
     size_t payload_size;
     int64_t timestamp_ms;
+    struct kafka_header_field headers[FAKE_HEADERS_MAX];
+    uint32_t headers_count;
     bool marker;
     char reason[32]; /* of a dead letter: where it came from, by its headers */
     char topic[32];
@@ -34,6 +36,9 @@ struct random *fake_random(void);
 
 void fake_topic(const char *name, uint32_t partitions);
 int64_t fake_append(const char *topic, int32_t partition, struct bytes key, struct bytes payload);
+int64_t fake_append_with(const char *topic, int32_t partition, struct bytes key,
+                         struct bytes payload, const struct kafka_header_field *headers,
+                         uint32_t headers_count);
 void fake_append_marker(const char *topic, int32_t partition);
 int64_t fake_end(const char *topic, int32_t partition);
 const struct fake_message *fake_message(const char *topic, int32_t partition, int64_t offset);
@@ -47,6 +52,10 @@ struct fake_hooks {
 };
 void fake_set_hooks(const struct fake_hooks *hooks);
 
+/* Nothing is left to chance: a poll gives all there is, and what is sent arrives at the next poll
+ * of the producer, in order, in partition 0. */
+void fake_set_calm(bool calm);
+
 void fake_block(bool blocked); /* nothing produced arrives or is reported */
 void fake_set_message_max(const char *topic, size_t bytes); /* larger: too large; 0: no limit */
 void fake_rebalance(void);                                  /* partitions move among the members */
@@ -58,6 +67,7 @@ void fake_crash_all(bool crash);
 
 void fake_clock_advance_ms(uint64_t ms);
 void fake_clock_reset(void);
+void fake_clock_set_ms(uint64_t ms); /* since the reset */
 
 /* Schemas exist once they are given; until then the registry is pending, or says no. */
 void fake_registry_give(uint32_t id, const char *schema);

@@ -2,11 +2,17 @@
 
 #include "tests/simulation/fake.h"
 
+static const uint64_t began_ns = UINT64_C(1000000000);
 static uint64_t now_ns;
 
 void fake_clock_reset(void)
 {
-    now_ns = UINT64_C(1000000000);
+    now_ns = began_ns;
+}
+
+void fake_clock_set_ms(uint64_t ms)
+{
+    now_ns = began_ns + ms * 1000000U;
 }
 
 void fake_clock_advance_ms(uint64_t ms)

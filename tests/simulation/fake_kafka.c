@@ -56,6 +56,7 @@ static struct {
     uint32_t topics_count;
     struct kafka_consumer *members[MEMBERS_MAX];
     struct fake_hooks hooks;
+    bool calm;
     bool blocked;
     bool crash;
 } broker;
@@ -70,6 +71,10 @@ void fake_reset(uint64_t seed)
 
 static void free_message(struct fake_message *message)
 {
+    for (uint32_t i = 0; i < message->headers_count; i++) {
+        free((void *)message->headers[i].name);
+        free((void *)message->headers[i].value.data);
+    }
     free(message->key);
     free(message->payload);
 }
@@ -93,6 +98,17 @@ struct random *fake_random(void)
 void fake_set_hooks(const struct fake_hooks *hooks)
 {
     broker.hooks = *hooks;
+}
+
+void fake_set_calm(bool calm)
+{
+    broker.calm = calm;
+}
+
+/* As many as chance would have, or as many as there may be. */
+static uint64_t some_of(uint64_t chance, uint64_t all)
+{
+    return broker.calm ? all : random_below(&broker.random, chance);
 }
 
 void fake_block(bool blocked)
@@ -139,6 +155,16 @@ static uint8_t *copy(struct bytes bytes)
     return to;
 }
 
+static void copy_headers(struct fake_message *message, const struct kafka_header_field *headers,
+                         uint32_t count)
+{
+    assert(count <= FAKE_HEADERS_MAX);
+    message->headers_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        message->headers[i] = (struct kafka_header_field){
+            strdup(headers[i].name), bytes_of(copy(headers[i].value), headers[i].value.size)};
+}
+
 static int64_t append(struct topic *topic, int32_t partition, struct fake_message message)
 {
     struct log *log = &topic->logs[partition];
@@ -150,13 +176,21 @@ static int64_t append(struct topic *topic, int32_t partition, struct fake_messag
     return log->count++;
 }
 
+int64_t fake_append_with(const char *topic, int32_t partition, struct bytes key,
+                         struct bytes payload, const struct kafka_header_field *headers,
+                         uint32_t headers_count)
+{
+    struct fake_message message = {.key = copy(key),
+                                   .key_size = key.size,
+                                   .payload = copy(payload),
+                                   .payload_size = payload.size};
+    copy_headers(&message, headers, headers_count);
+    return append(topic_of(topic), partition, message);
+}
+
 int64_t fake_append(const char *topic, int32_t partition, struct bytes key, struct bytes payload)
 {
-    return append(topic_of(topic), partition,
-                  (struct fake_message){.key = copy(key),
-                                        .key_size = key.size,
-                                        .payload = copy(payload),
-                                        .payload_size = payload.size});
+    return fake_append_with(topic, partition, key, payload, NULL, 0);
 }
 
 void fake_append_marker(const char *topic, int32_t partition)
@@ -349,6 +383,7 @@ static void give(struct record *record, uint32_t topic, uint32_t partition, cons
     struct fake_message *copied = calloc(1, sizeof *copied);
     copied->key = copy(bytes_of(message->key, message->key_size));
     copied->payload = copy(bytes_of(message->payload, message->payload_size));
+    copy_headers(copied, message->headers, message->headers_count);
     *record = (struct record){
         .message = copied,
         .key = bytes_of(copied->key, message->key_size),
@@ -373,7 +408,7 @@ enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint
         for (uint32_t p = 0; p < partitions_of(consumer, t); p++) {
             struct place *place = &consumer->places[t][p];
             const struct log *log = log_of(consumer, t, (int32_t)p);
-            uint64_t some = random_below(&broker.random, 12);
+            uint64_t some = some_of(12, capacity);
             for (; place->assigned && !place->paused && some > 0 && *count < capacity; some--) {
                 skip_markers(log, place);
                 if (place->position >= log->count)
@@ -398,10 +433,12 @@ void kafka_release(struct record *record)
 uint32_t kafka_headers(const struct record *record, struct kafka_header_field *out,
                        uint32_t capacity)
 {
-    (void)record;
-    (void)out;
-    (void)capacity;
-    return 0;
+    const struct fake_message *message = record->message;
+    uint32_t count = message ? message->headers_count : 0;
+    count = count < capacity ? count : capacity;
+    if (count > 0)
+        memcpy(out, message->headers, count * sizeof *out);
+    return count;
 }
 
 enum status kafka_position(struct kafka_consumer *consumer, struct kafka_position *positions,
@@ -567,6 +604,7 @@ enum status kafka_produce(struct kafka_producer *producer, const struct kafka_me
                                             .key_size = message->key.size,
                                             .payload = copy(message->payload),
                                             .payload_size = message->payload.size};
+    copy_headers(&queued->message, message->headers, message->headers_count);
     for (uint32_t i = 0; i < message->headers_count; i++)
         take_header(&queued->message, &message->headers[i]);
     return STATUS_OK;
@@ -584,14 +622,14 @@ static struct queued take_queued(struct kafka_producer *producer, uint32_t index
 static void arrive(struct queued *queued)
 {
     struct topic *topic = topic_of(queued->topic);
-    int32_t partition = (int32_t)random_below(&broker.random, topic->partitions);
+    int32_t partition = broker.calm ? 0 : (int32_t)random_below(&broker.random, topic->partitions);
     (void)append(topic, partition, queued->message);
 }
 
 /* Any of those on their way: the order across partitions is nobody's promise. */
 static void deliver_one(struct kafka_producer *producer)
 {
-    uint32_t index = (uint32_t)random_below(&broker.random, producer->queued);
+    uint32_t index = broker.calm ? 0 : (uint32_t)random_below(&broker.random, producer->queued);
     struct queued queued = take_queued(producer, index);
     size_t max = topic_of(queued.topic)->message_max;
     if (max && queued.message.payload_size > max) {
@@ -608,7 +646,7 @@ enum status kafka_producer_poll(struct kafka_producer *producer, uint32_t timeou
                                 struct error *err)
 {
     (void)err;
-    uint64_t some = broker.blocked ? 0 : random_below(&broker.random, FAKE_QUEUE_MAX);
+    uint64_t some = broker.blocked ? 0 : some_of(FAKE_QUEUE_MAX, FAKE_QUEUE_MAX);
     for (; some > 0 && producer->queued > 0; some--)
         deliver_one(producer);
     if (timeout_ms > 0)
