@@ -39,8 +39,9 @@ void error_prefix(struct error *err, const char *format, ...)
     (void)vsnprintf(prefix, sizeof prefix, format, arguments);
     va_end(arguments);
 
-    char text[ERROR_TEXT_SIZE];
-    memcpy(text, err->text, sizeof text);
-    (void)snprintf(err->text, sizeof err->text, "%s: %.*s", prefix,
-                   (int)(sizeof text - sizeof prefix - 3), text);
+    size_t size = strlen(prefix);
+    memmove(err->text + size + 2, err->text, sizeof err->text - size - 2);
+    memcpy(err->text, prefix, size);
+    memcpy(err->text + size, ": ", 2);
+    err->text[sizeof err->text - 1] = 0;
 }
