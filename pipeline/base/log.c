@@ -7,7 +7,8 @@
 
 #include "pipeline/base/clock.h"
 
-enum { LINE_SIZE = 2048 };
+/* What is too long is cut, and what comes after it left out, where the line can still be closed. */
+enum { LINE_SIZE = 2048, CLOSING_SIZE = 8, ESCAPE_SIZE = 8, INTEGER_SIZE = 24 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -39,7 +40,11 @@ bool log_parse_level(const char *text, enum log_level *level)
     return false;
 }
 
-/* Keeps one place free for the line's end. */
+static bool has_room(const struct line *line, size_t size)
+{
+    return line->size + size + CLOSING_SIZE <= LINE_SIZE;
+}
+
 static void put_char(struct line *line, char c)
 {
     if (line->size < LINE_SIZE - 1)
@@ -54,21 +59,25 @@ static void put_text(struct line *line, const char *text)
 
 static void put_integer(struct line *line, int64_t value)
 {
-    char digits[24];
+    char digits[INTEGER_SIZE];
     (void)snprintf(digits, sizeof digits, "%lld", (long long)value);
     put_text(line, digits);
 }
 
+/* Cut before an escape or a character of UTF-8, never within. */
 static void put_quoted(struct line *line, const char *text)
 {
     put_char(line, '"');
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
+        bool is_within = (c & 0xC0) == 0x80;
+        if (!has_room(line, is_within ? 0 : ESCAPE_SIZE))
+            break;
         if (c == '"' || c == '\\') {
             put_char(line, '\\');
             put_char(line, (char)c);
         } else if (c < 0x20) {
-            char escape[8];
+            char escape[ESCAPE_SIZE];
             (void)snprintf(escape, sizeof escape, "\\u%04x", c);
             put_text(line, escape);
         } else {
@@ -104,6 +113,8 @@ static void put_time(struct line *line)
 
 static void put_field(struct line *line, const char *key, const struct log_field *field)
 {
+    if (!has_room(line, strlen(key) + INTEGER_SIZE + 2 * ESCAPE_SIZE))
+        return;
     if (settings.json) {
         put_char(line, ',');
         put_quoted(line, key);

@@ -462,22 +462,22 @@ static void expect_of_recording(const char *topic,
     close_test(test);
 }
 
-Test(line, recording_gives_the_alerts_as_written)
+Test(recording, line_gives_the_alerts_as_written)
 {
     expect_of_recording("alerts", read_alert, FOLDER "alerts.jsonl");
 }
 
-Test(line, recording_gives_the_receipts_as_written)
+Test(recording, line_gives_the_receipts_as_written)
 {
     expect_of_recording("receipts", read_receipt, FOLDER "receipts.jsonl");
 }
 
-Test(line, recording_gives_the_dead_letters_as_written)
+Test(recording, line_gives_the_dead_letters_as_written)
 {
     expect_of_recording("dead-letters", read_dead_letter, FOLDER "dead_letters.jsonl");
 }
 
-Test(line, recording_gives_the_counts_as_written)
+Test(recording, line_gives_the_counts_as_written)
 {
     struct line_test *test = play_recording();
     char *text = read_counts(test);
