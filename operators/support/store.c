@@ -12,6 +12,7 @@ static struct store *new_store(const char *path, const struct store_key *key, ui
     store->filter_keys_min = FILTER_KEYS_MIN;
     store->origin = memory_copy_text("", 0);
     store_shapes_open(&store->shapes);
+    store_dues_open(&store->dues);
     store_readers_open(store, readers);
     for (uint32_t i = 0; i < WAITING_MAX; i++)
         store_visits_open(store, &store->waiting[i].visits);
@@ -60,6 +61,7 @@ void store_close(struct store *store)
     }
     store_readers_close(store);
     store_shapes_close(&store->shapes);
+    store_dues_close(&store->dues);
     free_work(&store->work);
     key_prf_close(store->prf);
     memory_free(store->applied.items);

@@ -85,9 +85,10 @@ static bool add_to_counts(struct store *store, const struct store_held *held, in
     return !held->point || store_shapes_add(&store->shapes, held->shape, by);
 }
 
-static void note_due(struct store_work *work, const struct store_held *before,
+static void note_due(struct store *store, const struct store_held *before,
                      const struct entry *entry)
 {
+    struct store_work *work = &store->work;
     if (work->due_size == 0)
         work->due[work->due_size++] = DUE_VERSION;
     uint8_t *next = work->due + work->due_size;
@@ -97,6 +98,7 @@ static void note_due(struct store_work *work, const struct store_held *before,
     memcpy(next + POINT_KEY_SIZE + 1, entry->id, entry->id_size);
     work->due_size += POINT_KEY_SIZE + 1 + (size_t)entry->id_size;
     work->due_changes++;
+    store_dues_note(&store->dues, before->point_key, store->due_next);
 }
 
 static void put_entry(struct store *store, const struct entry *entry, const struct store_held *held)
@@ -123,7 +125,7 @@ static enum status replace(struct store *store, const struct entry *entry, uint3
     bool same_key = before->point && after->point &&
                     memcmp(before->point_key, after->point_key, POINT_KEY_SIZE) == 0;
     if (before->point && !same_key)
-        note_due(work, before, entry);
+        note_due(store, before, entry);
     if (after->point && !same_key)
         work->added[work->added_count++] = work->keys[at];
     put_entry(store, entry, after);
@@ -176,9 +178,9 @@ static enum status write_changes(struct store *store, struct error *err)
     return STATUS_OK;
 }
 
-enum status store_apply(struct store *store, const struct entry *entries, uint32_t entries_count,
-                        const struct feed_offset *offsets, uint32_t offsets_count,
-                        enum store_outcome *outcomes, struct error *err)
+static enum status apply(struct store *store, const struct entry *entries, uint32_t entries_count,
+                         const struct feed_offset *offsets, uint32_t offsets_count,
+                         enum store_outcome *outcomes, struct error *err)
 {
     begin(store, entries, entries_count);
     for (uint32_t i = 0; i < entries_count; i++)
@@ -191,4 +193,13 @@ enum status store_apply(struct store *store, const struct entry *entries, uint32
         store_offsets_set(&store->applied, offsets[i]);
     }
     return write_changes(store, err);
+}
+
+enum status store_apply(struct store *store, const struct entry *entries, uint32_t entries_count,
+                        const struct feed_offset *offsets, uint32_t offsets_count,
+                        enum store_outcome *outcomes, struct error *err)
+{
+    TRY(store_begin_change(store, err));
+    return store_end_change(
+        store, apply(store, entries, entries_count, offsets, offsets_count, outcomes, err));
 }

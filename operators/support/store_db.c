@@ -326,3 +326,21 @@ enum status store_db_write(struct store *store, struct error *err)
     rocksdb_writebatch_clear(store->batch);
     return message ? store_db_error(store, "write", message, err) : STATUS_OK;
 }
+
+enum status store_begin_change(const struct store *store, struct error *err)
+{
+    if (!store->failed)
+        return STATUS_OK;
+    return error_fail(err, EX_UNAVAILABLE,
+                      "store '%s' takes no more changes since one has failed: start again",
+                      store->path);
+}
+
+enum status store_end_change(struct store *store, enum status status)
+{
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    store->failed = true;
+    rocksdb_writebatch_clear(store->batch);
+    return status;
+}

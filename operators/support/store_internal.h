@@ -6,6 +6,7 @@
  *   store_load.c     start: checks, counters, due removals, filter
  *   store_apply.c    the first WriteBatch of a change
  *   store_settle.c   the second, once readers have left; what is published
+ *   store_dues.c     which due record names a key last
  *   store_shapes.c   live counters by shape
  *   store_filter.c   the front filter over the points on disk, and its replacement
  *   store_readers.c  who is inside; look-ups
@@ -96,6 +97,21 @@ struct store_shapes {
     uint64_t live; /* over all shapes */
 };
 
+struct store_due {
+    uint64_t number; /* of the last due record that names the key */
+    uint8_t point_key[POINT_KEY_SIZE];
+    bool used;
+};
+
+/* The keys that wait for removal. A key may be given up, taken back and given up again before it is
+ * removed for the first time: then it waits for the readers of the last time. Open addressing, at
+ * most half full. */
+struct store_dues {
+    struct store_due *slots; /* owned; a power of two */
+    uint32_t slots_count;
+    uint32_t used;
+};
+
 /* What the list holds of one id, as far as a change needs to know. */
 struct store_held {
     int64_t revision;
@@ -157,6 +173,7 @@ struct store {
     rocksdb_writebatch_t *batch;
     struct store_work work;
     struct store_shapes shapes;
+    struct store_dues dues;
     struct store_offsets applied;
     uint64_t entries_live;
     uint64_t entries_withdrawn;
@@ -167,6 +184,7 @@ struct store {
     uint64_t due_next;
     uint64_t due_changes;
     char *origin;
+    bool failed; /* what is kept here may differ from what is on disk: no more changes */
     atomic_bool caught_up;
 
     struct store_published *published;
@@ -194,6 +212,11 @@ void store_db_unpin(rocksdb_pinnableslice_t *pin);
 void store_db_put(struct store *store, enum family family, struct bytes key, struct bytes value);
 void store_db_delete(struct store *store, enum family family, struct bytes key);
 enum status store_db_write(struct store *store, struct error *err) MUST_USE;
+
+/* Around everything that changes the store: refuses once a change has failed, and takes a failure
+ * down; what of it is in the batch is dropped. Returns status. */
+enum status store_begin_change(const struct store *store, struct error *err) MUST_USE;
+enum status store_end_change(struct store *store, enum status status) MUST_USE;
 
 /* Reads a whole family in order; the iterator is the caller's. */
 rocksdb_iterator_t *store_db_scan(const struct store *store, enum family family);
@@ -254,6 +277,17 @@ enum status store_settle_at_start(struct store *store, struct error *err) MUST_U
 void store_publish(struct store *store, const struct store_offsets *offsets);
 void store_offsets_set(struct store_offsets *offsets, struct feed_offset offset);
 void store_offsets_copy(struct store_offsets *to, const struct store_offsets *from);
+
+/* --- store_dues.c ---------------------------------------------------------------------------- */
+
+void store_dues_open(struct store_dues *dues);
+void store_dues_close(struct store_dues *dues);
+void store_dues_note(struct store_dues *dues, const uint8_t point_key[POINT_KEY_SIZE],
+                     uint64_t number);
+
+/* Forgets the key; false, and it stays, when a later due record names it too. */
+bool store_dues_take(struct store_dues *dues, const uint8_t point_key[POINT_KEY_SIZE],
+                     uint64_t number) MUST_USE;
 
 /* --- store_shapes.c -------------------------------------------------------------------------- */
 

@@ -221,8 +221,9 @@ enum status store_load(struct store *store, uint64_t canonical_hash, struct erro
 
 enum status store_set_caught_up(struct store *store, struct error *err)
 {
+    TRY(store_begin_change(store, err));
     put_meta(store, key_caught_up, "", 0);
-    TRY(store_db_write(store, err));
+    TRY(store_end_change(store, store_db_write(store, err)));
     atomic_store(&store->caught_up, true);
     return STATUS_OK;
 }
@@ -230,6 +231,7 @@ enum status store_set_caught_up(struct store *store, struct error *err)
 enum status store_set_origin(struct store *store, const char *origin, struct error *err)
 {
     size_t size = strlen(origin);
+    TRY(store_begin_change(store, err));
     if (strcmp(origin, store->origin) == 0)
         return STATUS_OK;
     if (store->origin[0] != 0)
@@ -241,7 +243,7 @@ enum status store_set_origin(struct store *store, const char *origin, struct err
         return error_fail(err, EX_CONFIG, "the feed's name has %zu bytes, more than %d", size,
                           ORIGIN_SIZE_MAX);
     put_meta(store, key_origin, origin, size);
-    TRY(store_db_write(store, err));
+    TRY(store_end_change(store, store_db_write(store, err)));
     memory_free(store->origin);
     store->origin = memory_copy_text(origin, size);
     return STATUS_OK;

@@ -89,8 +89,9 @@ enum status store_read_held(struct store *store, struct bytes id, struct store_h
 }
 
 /* Puts the removals of one due record into the batch: each old key, unless its entry has come back
- * to it since. */
-static enum status remove_old_keys(struct store *store, struct bytes value, struct error *err)
+ * to it since, or has and has left it again, which is another record's. */
+static enum status remove_old_keys(struct store *store, uint64_t number, struct bytes value,
+                                   struct error *err)
 {
     struct value_reader reader = value_reader_of(value);
     if (value_read(&reader, 1) != DUE_VERSION)
@@ -100,6 +101,8 @@ static enum status remove_old_keys(struct store *store, struct bytes value, stru
         struct bytes id = value_read_bytes(&reader, (size_t)value_read(&reader, 1));
         if (reader.damaged || id.size == 0)
             return store_damaged(store, FAMILY_DUE, "cut short", err);
+        if (!store_dues_take(&store->dues, point_key.data, number))
+            continue;
         struct store_held held;
         TRY(store_read_held(store, id, &held, err));
         if (!held.point || memcmp(held.point_key, point_key.data, POINT_KEY_SIZE) != 0)
@@ -119,7 +122,7 @@ static enum status settle_record(struct store *store, uint64_t number, struct er
     TRY(store_db_get(store, FAMILY_DUE, key, &pin, &value, err));
     if (!value.data)
         return store_damaged(store, FAMILY_DUE, "a record is missing", err);
-    enum status status = remove_old_keys(store, value, err);
+    enum status status = remove_old_keys(store, number, value, err);
     store_db_unpin(pin);
     if (status != STATUS_OK)
         return status;
@@ -175,9 +178,8 @@ void store_note_applied(struct store *store, uint64_t due_changes)
     store_publish(store, store->waiting_count ? NULL : &store->applied);
 }
 
-enum status store_settle(struct store *store, uint32_t *pending, struct error *err)
+static enum status settle(struct store *store, struct error *err)
 {
-    store_free_retired(store);
     while (store->waiting_count) {
         struct store_waiting *waiting = &store->waiting[store->waiting_first];
         if (!store_visits_over(store, &waiting->visits))
@@ -189,6 +191,14 @@ enum status store_settle(struct store *store, uint32_t *pending, struct error *e
         store->waiting_count--;
         store_publish(store, &waiting->offsets);
     }
+    return STATUS_OK;
+}
+
+enum status store_settle(struct store *store, uint32_t *pending, struct error *err)
+{
+    TRY(store_begin_change(store, err));
+    store_free_retired(store);
+    TRY(store_end_change(store, settle(store, err)));
     *pending = store->due_changes < UINT32_MAX ? (uint32_t)store->due_changes : UINT32_MAX;
     return STATUS_OK;
 }

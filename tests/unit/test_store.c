@@ -375,6 +375,33 @@ Test(store, correction_within_a_fold_has_no_old_key)
     fixture_end(&fixture);
 }
 
+/* A key given up, taken back and given up again waits for the readers of the last time: a reader
+ * that came in between may have asked for the new key before it was there. */
+Test(store, key_given_up_twice_waits_for_the_readers_of_the_second_time)
+{
+    struct fixture fixture = fixture_make();
+    struct store *store = fixture_open(&fixture, NULL);
+    (void)apply_one_entry(store, entry_make("E-1", "AB1000001", 1));
+    store_enter(store, 0);
+    (void)apply_one_entry(store, entry_make("E-1", "AB1000002", 2));
+    (void)apply_one_entry(store, entry_make("E-1", "AB1000001", 3));
+    store_leave(store, 0);
+    store_enter(store, 1);
+    cr_expect_eq(find_under(&fixture, store, 1, "AB1000003", NULL), 0);
+    (void)apply_one_entry(store, entry_make("E-1", "AB1000003", 4));
+    (void)settle(store);
+    cr_expect_eq(find_under(&fixture, store, 1, "AB1000001", NULL), 1,
+                 "one of its keys leads to the entry at any moment of a visit");
+    store_leave(store, 1);
+    cr_expect_eq(settle(store), 0);
+    cr_expect_eq(find_under(&fixture, store, 0, "AB1000001", NULL), 0);
+    cr_expect_eq(find_under(&fixture, store, 0, "AB1000002", NULL), 0);
+    cr_expect_eq(find_under(&fixture, store, 0, "AB1000003", NULL), 1);
+    cr_expect_eq(store_figures(store).due, 0);
+    store_close(store);
+    fixture_end(&fixture);
+}
+
 /* More groups than are kept apart: the last takes the others in. */
 Test(store, many_changes_wait_for_one_reader)
 {
@@ -742,6 +769,37 @@ Test(store, damaged_files_ask_for_a_new_store)
         expect_refused(&fixture, EX_DATAERR, "");
         fixture_end(&fixture);
     }
+}
+
+/* What was half done when a call failed is on its way nowhere: neither a later call nor the next
+ * start brings it. */
+Test(store, failed_call_leaves_nothing_behind)
+{
+    struct fixture fixture = fixture_make();
+    struct store *store = fixture_open(&fixture, fixture.path);
+    struct error err = {0};
+    (void)apply_one_entry(store, entry_make("E-2", "AB1000002", 1));
+    struct bytes damaged = bytes_of("E-2", 3);
+    store_db_put(store, FAMILY_ENTRIES, damaged, bytes_of("\1\1", 2));
+    cr_assert_eq(store_db_write(store, &err), STATUS_OK);
+    struct entry entries[] = {entry_make("E-1", "AB1000001", 1), entry_make("E-2", "AB1000003", 2)};
+    struct feed_offset offset = {0, 7};
+    enum store_outcome outcomes[2];
+    cr_assert_eq(store_apply(store, entries, 2, &offset, 1, outcomes, &err), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_DATAERR);
+
+    uint32_t pending;
+    err = (struct error){0};
+    cr_expect_eq(store_apply(store, NULL, 0, &offset, 1, NULL, &err), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_UNAVAILABLE, "%d: %s", err.exit_code, err.text);
+    cr_expect_eq(store_settle(store, &pending, &err), STATUS_FAIL);
+    cr_expect_eq(store_set_caught_up(store, &err), STATUS_FAIL);
+    cr_expect_eq(store_set_origin(store, "cluster/topic", &err), STATUS_FAIL);
+    cr_expect_eq(find_under(&fixture, store, 0, "AB1000001", NULL), 0);
+    cr_expect_eq(offset_of(store, 0), -1);
+    cr_expect_eq(store_figures(store).entries_live, 1, "readers see what was there before");
+    store_close(store);
+    fixture_end(&fixture);
 }
 
 /* A later version adds families; its store still opens here. */
