@@ -12,6 +12,7 @@
  *   id hash      SipHash-2-4 (libsodium) of an entry id: keyed, so that nobody can make two ids
  *   seal         XChaCha20-Poly1305 (libsodium), random nonce in front, the entry id as
  *                associated data
+ *   block        ChaCha20-Poly1305 (libsodium), its number as nonce
  *
  * Open handles are read-only and may be used by any thread, but for struct key_prf: one a thread.
  */
@@ -74,6 +75,21 @@ bool store_key_unseal(const struct store_key *key, struct bytes entry_id, struct
  * field counts as an empty one. */
 struct id identity_hash(const struct identity *identity, const char *label,
                         const struct bytes *fields, uint32_t count);
+
+/* A key that no file holds: what this process seals with it to put it aside on disk, nobody else
+ * reads, and nobody once the process has ended. Blocks are numbered; a number is sealed once. */
+struct block_key;
+
+enum { BLOCK_OVERHEAD = 16 };
+
+struct block_key *block_key_open(void); /* the caller's: block_key_close */
+void block_key_close(struct block_key *key);
+
+/* out holds plain.size + BLOCK_OVERHEAD bytes. */
+void block_key_seal(const struct block_key *key, uint64_t number, struct bytes plain, uint8_t *out);
+/* False when the bytes are not the block of this number. out holds sealed.size - overhead. */
+bool block_key_unseal(const struct block_key *key, uint64_t number, struct bytes sealed,
+                      uint8_t *out) MUST_USE;
 
 /* A keyless hash, for key check values and for naming what is too large to quote. */
 struct id keys_plain_hash(struct bytes data);
