@@ -50,3 +50,20 @@ struct bytes quote_text(struct bytes text, uint8_t *out, size_t capacity, unsign
     }
     return bytes_of(out, used);
 }
+
+const char *quote_line(struct bytes text, char *out, size_t out_size)
+{
+    unsigned faults = 0;
+    size_t size = quote_text(text, (uint8_t *)out, out_size - 1, &faults).size;
+    size_t used = 0;
+    for (size_t at = 0; at < size; at++) {
+        uint8_t byte = (uint8_t)out[at];
+        /* U+0080 to U+009F are controls of two bytes. */
+        bool is_wide = byte == 0xC2 && (uint8_t)out[at + 1] < 0xA0;
+        bool is_control = byte < 0x20 || byte == 0x7F || is_wide;
+        out[used++] = is_control ? '?' : (char)byte;
+        at += is_wide;
+    }
+    out[used] = 0;
+    return out;
+}

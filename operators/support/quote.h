@@ -17,4 +17,8 @@ enum {
  * borrows out; data is NULL when text.data is. */
 struct bytes quote_text(struct bytes text, uint8_t *out, size_t capacity, unsigned *faults);
 
+/* For a message to a person: one line that does nothing to a terminal. Cut to what fits out, the
+ * NUL included; what is no UTF-8 is U+FFFD, a control character '?'. Returns out. */
+const char *quote_line(struct bytes text, char *out, size_t out_size);
+
 #endif

@@ -99,3 +99,29 @@ Test(quote, all_short_texts_come_out_stable)
         }
     }
 }
+
+static void expect_line(const char *text, size_t size, const char *expected)
+{
+    char out[CAPACITY];
+    cr_assert_str_eq(quote_line(bytes_of(text, size), out, sizeof out), expected);
+}
+
+#define EXPECT_LINE(text, expected) expect_line((text), sizeof(text) - 1, (expected))
+
+Test(quote, line_holds_no_control_character)
+{
+    EXPECT_LINE("", "");
+    EXPECT_LINE("E-1 \xC3\xA9", "E-1 \xC3\xA9");
+    EXPECT_LINE("a\0b\n\r\x1B[0m\x7F", "a?b???[0m?");
+    EXPECT_LINE("\xC2\x80\xC2\x9F\xC2\xA0", "??\xC2\xA0");
+    EXPECT_LINE("\xFF\n", "\xEF\xBF\xBD?");
+    expect_line(NULL, 0, "");
+}
+
+Test(quote, line_is_cut_to_what_fits)
+{
+    EXPECT_LINE("123456789012345", "123456789012345");
+    EXPECT_LINE("1234567890123456", "123456789012345");
+    EXPECT_LINE("12345678901234\xC3\xA9", "12345678901234");
+    EXPECT_LINE("12345678901234\xC2", "12345678901234");
+}
