@@ -117,6 +117,10 @@ enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_pos
 enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, int32_t partition,
                              int64_t *low, int64_t *high, struct error *err) MUST_USE;
 
+/* The high of many partitions, by one question to each broker: fills offset. */
+enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
+                       uint32_t count, struct error *err) MUST_USE;
+
 /* Committed offsets of the group; KAFKA_OFFSET_NONE where there is none. Waits for the broker. */
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
                             uint32_t count, struct error *err) MUST_USE;

@@ -238,6 +238,25 @@ enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, in
     return kafka_call_failed(err, code, "watermarks");
 }
 
+enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
+                       uint32_t count, struct error *err)
+{
+    rd_kafka_topic_partition_list_t *list = kafka_list_of(consumer, positions, count, false);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (count > 0)
+        code = rd_kafka_offsets_for_times(consumer->client, list, ANSWER_MS);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = kafka_first_error(list);
+    for (uint32_t i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < count; i++)
+        positions[i].offset = list->elems[i].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return STATUS_OK;
+    return kafka_call_failed(err, code, "ends");
+}
+
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
                             uint32_t count, struct error *err)
 {

@@ -31,6 +31,7 @@ struct change_schema {
 struct feed {
     struct feed_settings settings;
     struct kafka_consumer *reader; /* NULL: not connected */
+    struct kafka_consumer *asker;  /* reads nothing: its questions do not wait behind a fetch */
     uint64_t began_ns;
     uint64_t tried_ns; /* last attempt to connect */
     uint64_t partitions_checked_ns;
@@ -80,8 +81,8 @@ static enum status check_origin(struct feed *feed, struct error *err)
 {
     const char *cluster;
     char topic_id[64];
-    TRY(kafka_cluster_id(feed->reader, &cluster, err));
-    TRY(kafka_topic_id(feed->reader, 0, topic_id, sizeof topic_id, err));
+    TRY(kafka_cluster_id(feed->asker, &cluster, err));
+    TRY(kafka_topic_id(feed->asker, 0, topic_id, sizeof topic_id, err));
     char origin[ORIGIN_SIZE];
     (void)snprintf(origin, sizeof origin, "%s/%s/%s", cluster, feed->settings.config->feed_topic,
                    topic_id);
@@ -101,7 +102,7 @@ static enum status find_start(struct feed *feed, uint32_t from, uint32_t count, 
     for (uint32_t partition = from; partition < count; partition++) {
         int64_t low = 0;
         int64_t high = 0;
-        TRY(kafka_watermarks(feed->reader, 0, (int32_t)partition, &low, &high, err));
+        TRY(kafka_watermarks(feed->asker, 0, (int32_t)partition, &low, &high, err));
         int64_t start = KAFKA_OFFSET_NONE;
         for (uint32_t i = 0; i < stored; i++)
             if (feed->offsets[i].partition == (int32_t)partition)
@@ -121,7 +122,7 @@ static enum status find_partitions(struct feed *feed, struct error *err)
 {
     feed->partitions_checked_ns = clock_monotonic_ns();
     uint32_t count = 0;
-    TRY(kafka_partitions(feed->reader, 0, &count, err));
+    TRY(kafka_partitions(feed->asker, 0, &count, err));
     if (count == 0)
         return error_fail(err, EX_UNAVAILABLE, "topic %s does not exist",
                           feed->settings.config->feed_topic);
@@ -148,7 +149,9 @@ static void disconnect(struct feed *feed)
     feed->records_next = 0;
     feed->entries_count = 0;
     kafka_consumer_close(feed->reader);
+    kafka_consumer_close(feed->asker);
     feed->reader = NULL;
+    feed->asker = NULL;
     feed->partitions = 0;
     feed->has_target = false;
 }
@@ -157,6 +160,7 @@ static enum status connect(struct feed *feed, struct error *err)
 {
     feed->tried_ns = clock_monotonic_ns();
     const struct config *config = feed->settings.config;
+    TRY(kafka_reader_open(config, config->feed_topic, "feed-asks", &feed->asker, err));
     TRY(kafka_reader_open(config, config->feed_topic, "feed", &feed->reader, err));
     TRY(check_origin(feed, err));
     return find_partitions(feed, err);
@@ -306,10 +310,10 @@ static enum status set_target(struct feed *feed, struct error *err)
 {
     feed->target_set_ns = clock_monotonic_ns();
     int64_t now_ms = clock_wall_ms();
-    for (uint32_t i = 0; i < feed->partitions; i++) {
-        int64_t low;
-        TRY(kafka_watermarks(feed->reader, 0, (int32_t)i, &low, &feed->target[i], err));
-    }
+    memcpy(feed->asked, feed->positions, feed->partitions * sizeof *feed->asked);
+    TRY(kafka_ends(feed->asker, feed->asked, feed->partitions, err));
+    for (uint32_t i = 0; i < feed->partitions; i++)
+        feed->target[i] = feed->asked[i].offset;
     feed->target_ms = now_ms;
     feed->has_target = true;
     return STATUS_OK;

@@ -526,6 +526,15 @@ enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, in
     return STATUS_OK;
 }
 
+enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
+                       uint32_t count, struct error *err)
+{
+    (void)err;
+    for (uint32_t i = 0; i < count; i++)
+        positions[i].offset = log_of(consumer, positions[i].topic, positions[i].partition)->count;
+    return STATUS_OK;
+}
+
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
                             uint32_t count, struct error *err)
 {
