@@ -1,8 +1,8 @@
 """The product's sources pass clang-tidy with the checks of .clang-tidy.
 
-What passed is remembered in the build folder under a hash of everything it depends on: the tool,
+What passed is remembered in the cache of ./dev under a hash of everything it depends on: the tool,
 its settings, the compiler's arguments and every header, down to those of the system. So the second
-run takes seconds. A fault is never remembered.
+run takes seconds, in another clone too. A fault is never remembered.
 """
 
 import concurrent.futures
@@ -13,6 +13,11 @@ import pathlib
 import subprocess
 
 import common
+
+
+def cache():
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(os.environ.get("CHECKIT_CACHE") or pathlib.Path(home) / "checkit") / "tidy"
 
 
 @functools.lru_cache(maxsize=None)
@@ -30,7 +35,7 @@ def key_of(top, path, arguments, tool):
     digest = hashlib.sha256(tool.encode())
     for argument in arguments:
         if not argument.startswith("-DCHECKIT_BUILD="):  # another with every commit
-            digest.update(argument.encode() + b"\0")
+            digest.update(argument.replace(str(top), "").encode() + b"\0")
     for name in (".clang-tidy", *dependencies(top, path, arguments)):
         digest.update(hash_of_file(str(top / name)).encode())
     return digest.hexdigest()
@@ -38,7 +43,7 @@ def key_of(top, path, arguments, tool):
 
 def check_file(top, build, path, arguments, tool):
     try:
-        mark = build / "tests" / "lint" / "tidy" / key_of(top, path, arguments, tool)
+        mark = cache() / key_of(top, path, arguments, tool)
     except subprocess.CalledProcessError as failure:
         return f"{path}:1: clang does not read it\n{failure.stderr.rstrip()}"
     if mark.exists():
