@@ -297,23 +297,20 @@ static enum status start_workers(struct screener *screener, struct error *err)
     return STATUS_OK;
 }
 
-/* All partitions with records are held here and read to their end, or others committed theirs. */
+/* All ends are reached by what is held here, or others committed the rest. */
 static bool all_are_at_end(const struct screener *screener)
 {
     uint32_t open = atomic_load(&screener->workers_open);
     if (open < screener->config->workers)
         return false;
-    uint32_t at_end = 0;
+    uint32_t reached = 0;
     uint32_t group_at_end = 0;
-    uint32_t partitions = 0;
     for (uint32_t i = 0; i < open; i++) {
         const struct worker *worker = atomic_load(&screener->workers[i].worker);
-        partitions += worker_partitions(worker);
-        at_end += worker_is_at_end(worker);
+        reached += worker_ends_reached(worker);
         group_at_end += worker_group_is_at_end(worker);
     }
-    return (at_end == open && partitions >= screener->settings.ends_count && partitions > 0) ||
-           group_at_end == open;
+    return reached == screener->settings.ends_count || group_at_end == open;
 }
 
 static enum status watch(struct screener *screener, enum screener_end end, screener_wait *wait,

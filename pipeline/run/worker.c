@@ -22,6 +22,7 @@ enum {
     FEED_PARTITIONS_MAX = 1024,
     RECEIPT_BYTES_MAX = 64 * 1024,
     GROUP_CHECK_MS = 1000,
+    END_CHECK_MS = 100,
     NS_PER_MS = 1000000,
 };
 
@@ -54,8 +55,10 @@ struct worker {
     const struct kafka_position *ends;
     uint32_t ends_count;
     _Atomic uint32_t partitions;
-    _Atomic bool at_end;
+    bool at_end; /* all partitions held that have an end reached it */
+    _Atomic uint32_t ends_reached;
     _Atomic bool group_at_end;
+    uint64_t end_checked_ns;
     uint64_t group_asked_ns;
     _Atomic uint64_t first_record_ns;
     _Atomic uint64_t last_record_ns;
@@ -226,11 +229,18 @@ static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque
                       latency_ms > 0 ? (uint64_t)latency_ms : 0);
 }
 
+/* What was held at the end is not what is held now: looked at again. */
+static void forget_end(struct worker *worker)
+{
+    worker->at_end = false;
+    atomic_store(&worker->ends_reached, 0);
+    atomic_store(&worker->group_at_end, false);
+}
+
 static void on_assigned(void *state, const struct kafka_position *positions, uint32_t count)
 {
     struct worker *worker = state;
-    atomic_store(&worker->at_end, false);
-    atomic_store(&worker->group_at_end, false);
+    forget_end(worker);
     counters_add(&worker->counters.rebalances, 1);
     for (uint32_t i = 0; i < count; i++) {
         if (!ledger_take(worker->ledger, positions[i].topic, positions[i].partition,
@@ -288,6 +298,7 @@ static void on_revoked(void *state, const struct kafka_position *positions, uint
                        bool lost)
 {
     struct worker *worker = state;
+    forget_end(worker);
     counters_add(&worker->counters.rebalances, 1);
     if (!lost && !worker->stopped) {
         struct error err = {0};
@@ -380,18 +391,23 @@ static enum status resume_output(struct worker *worker, struct error *err)
 
 /* --- the round --- */
 
-static bool is_at_end(struct worker *worker)
+/* An end counts once all that was sent has been delivered: stopping then has little to wait for. */
+static void count_ends(struct worker *worker)
 {
+    if (ledger_in_flight(worker->ledger) > 0)
+        return;
+    uint32_t held = 0;
+    uint32_t reached = 0;
     for (uint32_t i = 0; i < worker->ends_count; i++) {
         const struct kafka_position *end = &worker->ends[i];
         int32_t index = ledger_find(worker->ledger, end->topic, end->partition);
         if (index == LEDGER_SLOT_NONE)
             continue;
-        const struct ledger_slot *slot = ledger_slot(worker->ledger, (uint32_t)index);
-        if (slot->next_offset < end->offset)
-            return false;
+        held++;
+        reached += ledger_slot(worker->ledger, (uint32_t)index)->next_offset >= end->offset;
     }
-    return true;
+    worker->at_end = reached == held;
+    atomic_store(&worker->ends_reached, reached);
 }
 
 /* Whether what others hold was committed up to its end. */
@@ -423,15 +439,20 @@ static enum status others_are_at_end(struct worker *worker, bool *at_end, struct
     return STATUS_OK;
 }
 
-/* --until-end: looks whether it is reached, whenever a poll brought nothing. */
+/* --until-end: looks whether it is reached, whenever a poll brought nothing, and from time to time
+ * where there is always more to read. */
 static enum status check_end(struct worker *worker, struct error *err)
 {
-    if (!atomic_load(&worker->at_end)) {
-        TRY(ask_positions(worker, err));
-        atomic_store(&worker->at_end, is_at_end(worker));
-    }
     uint64_t now_ns = clock_monotonic_ns();
-    if (!atomic_load(&worker->at_end) || atomic_load(&worker->group_at_end) ||
+    if (worker->batch->records_count > 0 &&
+        now_ns - worker->end_checked_ns < (uint64_t)END_CHECK_MS * NS_PER_MS)
+        return STATUS_OK;
+    worker->end_checked_ns = now_ns;
+    if (!worker->at_end) {
+        TRY(ask_positions(worker, err));
+        count_ends(worker);
+    }
+    if (!worker->at_end || atomic_load(&worker->group_at_end) ||
         now_ns - worker->group_asked_ns < (uint64_t)GROUP_CHECK_MS * NS_PER_MS)
         return STATUS_OK;
     worker->group_asked_ns = now_ns;
@@ -478,14 +499,13 @@ enum status worker_step(struct worker *worker, struct error *err)
         if (atomic_load(&worker->first_record_ns) == 0)
             atomic_store(&worker->first_record_ns, now_ns);
         atomic_store(&worker->last_record_ns, now_ns);
-        return STATUS_OK;
     }
     return worker->ends ? check_end(worker, err) : STATUS_OK;
 }
 
-enum status worker_stop(struct worker *worker, uint64_t deadline_ns, struct error *err)
+/* Works off what was read, and commits it once it is delivered. */
+static enum status finish(struct worker *worker, uint64_t deadline_ns, struct error *err)
 {
-    worker->stopped = true;
     enum status status = STATUS_OK;
     while (!batch_is_drained(worker->batch) && status == STATUS_OK &&
            clock_monotonic_ns() < deadline_ns) {

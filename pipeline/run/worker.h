@@ -37,9 +37,10 @@ enum status worker_stop(struct worker *worker, uint64_t deadline_ns, struct erro
 
 uint32_t worker_partitions(const struct worker *worker); /* held now */
 
-/* With --until-end: whether all partitions held were read to their end; and whether, besides, those
- * held by others were committed up to theirs (asked once a second). */
-bool worker_is_at_end(const struct worker *worker);
+/* With --until-end: how many of the ends the partitions held now have reached; and whether those
+ * held have reached all of theirs and the rest was committed up to its own (asked once a second).
+ * A partition may be nobody's for a moment, so what matters is never whether one is held. */
+uint32_t worker_ends_reached(const struct worker *worker);
 bool worker_group_is_at_end(const struct worker *worker);
 
 /* clock_monotonic_ns when the first record came and when the last round with records ended; 0:
