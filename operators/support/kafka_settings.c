@@ -31,6 +31,8 @@ static const struct kafka_property consumer_settings[] = {
     {"fetch.message.max.bytes", "1048576"},
     {"allow.auto.create.topics", "false"},
     {"enable.partition.eof", "false"},
+    /* A commit without an answer is waited for as the consumer closes: not for the usual minute. */
+    {"socket.timeout.ms", "10000"},
 };
 
 static const struct kafka_property producer_settings[] = {

@@ -360,6 +360,7 @@ enum status screener_run(struct screener *screener, enum screener_end end, scree
     enum status status = start_workers(screener, err);
     if (status == STATUS_OK)
         status = watch(screener, end, wait, wait_state, err);
+    atomic_store(&screener->feed_stop, true); /* which may take as long, so side by side */
     struct error stop_err = {0};
     enum status stop_status = stop_workers(screener, &stop_err);
     if (status == STATUS_OK && stop_status != STATUS_OK) {

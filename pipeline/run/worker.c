@@ -529,14 +529,34 @@ static enum status finish(struct worker *worker, uint64_t deadline_ns, struct er
     return status;
 }
 
+/* Messages go back before the consumer, which in closing may still revoke. */
+static void leave(struct worker *worker)
+{
+    worker->stopped = true;
+    for (uint32_t i = 0; i < worker->batch->records_count; i++)
+        kafka_release(&worker->batch->records[i]);
+    worker->batch->records_count = 0;
+    worker->batch->records_done = 0;
+    kafka_consumer_close(worker->consumer);
+    worker->consumer = NULL;
+}
+
+enum status worker_stop(struct worker *worker, uint64_t deadline_ns, struct error *err)
+{
+    worker->stopped = true;
+    enum status status = finish(worker, deadline_ns, err);
+    leave(worker);
+    return status;
+}
+
 uint32_t worker_partitions(const struct worker *worker)
 {
     return atomic_load(&worker->partitions);
 }
 
-bool worker_is_at_end(const struct worker *worker)
+uint32_t worker_ends_reached(const struct worker *worker)
 {
-    return atomic_load(&worker->at_end);
+    return atomic_load(&worker->ends_reached);
 }
 
 bool worker_group_is_at_end(const struct worker *worker)
@@ -601,17 +621,12 @@ enum status worker_open(const struct worker_settings *settings, uint32_t index, 
     return STATUS_OK;
 }
 
-/* Messages go back before the consumer, which in closing may still revoke: the ledger goes last. */
+/* The ledger goes last: the consumer may still revoke as it closes. */
 void worker_close(struct worker *worker)
 {
     if (!worker)
         return;
-    worker->stopped = true;
-    for (uint32_t i = 0; i < worker->batch->records_count; i++)
-        kafka_release(&worker->batch->records[i]);
-    worker->batch->records_count = 0;
-    worker->batch->records_done = 0;
-    kafka_consumer_close(worker->consumer);
+    leave(worker);
     line_close(&worker->line);
     kafka_producer_close(worker->producer);
     dead_letters_close(worker->dead_letters);

@@ -29,8 +29,9 @@ void worker_close(struct worker *worker);
 enum status worker_step(struct worker *worker, struct error *err) MUST_USE;
 
 /* Graceful stop: works off what was read, sends receipts, waits for every report until deadline_ns
- * (clock_monotonic_ns) and commits. STATUS_FAIL, EX_UNAVAILABLE, without a commit when not
- * everything was delivered by then. */
+ * (clock_monotonic_ns), commits; then leaves the group in any case, here and not in worker_close:
+ * leaving a group that is rebalancing takes up to 5 s, and workers stop side by side. STATUS_FAIL,
+ * EX_UNAVAILABLE, without a commit when not everything was delivered by then. */
 enum status worker_stop(struct worker *worker, uint64_t deadline_ns, struct error *err) MUST_USE;
 
 /* --- any thread --- */
