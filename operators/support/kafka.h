@@ -134,7 +134,7 @@ enum status kafka_cluster_id(struct kafka_consumer *consumer, const char **id,
                              struct error *err) MUST_USE;
 
 /* The id of a topic, as text: another one once it was deleted and created again. Empty where the
- * broker has none (before Kafka 2.8, and the embedded one). Waits for the broker. */
+ * broker has none (before Kafka 2.8). Waits for the broker. */
 enum status kafka_topic_id(struct kafka_consumer *consumer, uint16_t topic, char *id,
                            uint32_t capacity, struct error *err) MUST_USE;
 

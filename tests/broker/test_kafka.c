@@ -1039,6 +1039,40 @@ Test(kafka, questions_have_the_brokers_answers)
     kafka_consumer_close(reader);
 }
 
+static void ask_topic_id(const char *topic, char id[64])
+{
+    struct kafka_consumer *reader = NULL;
+    struct error err = {0};
+    cr_assert_eq(kafka_reader_open(fixture.config, topic, "reader", &reader, &err), STATUS_OK, "%s",
+                 err.text);
+    cr_assert_eq(kafka_topic_id(reader, 0, id, 64, &err), STATUS_OK, "%s", err.text);
+    kafka_consumer_close(reader);
+}
+
+Test(kafka, topic_has_an_id_of_its_own)
+{
+    char id[64];
+    char again[64];
+    char other[64];
+    ask_topic_id("events", id);
+    ask_topic_id("events", again);
+    ask_topic_id("more", other);
+    cr_assert(id[0]);
+    cr_assert_str_eq(id, again);
+    cr_assert_str_neq(id, other);
+}
+
+Test(kafka, topic_id_without_broker_asks_to_come_again)
+{
+    struct kafka_consumer *reader = open_reader();
+    struct error err = {0};
+    char id[64] = "before";
+    rd_kafka_mock_broker_set_down(kafka_mock_cluster(fixture.mock), 1);
+    cr_assert_eq(kafka_topic_id(reader, 0, id, sizeof id, &err), STATUS_RETRY);
+    cr_assert_str_eq(id, "");
+    kafka_consumer_close(reader);
+}
+
 Test(kafka, topic_that_does_not_exist_has_no_partitions)
 {
     struct kafka_consumer *reader = NULL;
