@@ -283,6 +283,162 @@ class Config(Case):
         self.assertIn(output, (TOP / "config" / "README.md").read_text())
 
 
+class Generate(Case):
+    EVENTS = ["--events", "1000", "--entries", "500", "--profile", "stress"]
+
+    def lines(self, name):
+        return (self.folder / name).read_text("utf-8").splitlines()
+
+    def test_list_as_csv(self):
+        path = self.folder / "list.csv"
+        output, _ = self.run_it("generate", "list", "--entries", 1000, "--out", path)
+        self.assertRegex(output, rf"\Awrote 1000 entries to {re.escape(str(path))} in \d+\.\d s\n\Z")
+        lines = self.lines("list.csv")
+        self.assertEqual(len(lines), 1001)
+        self.assertTrue(lines[0].startswith("entry_id,op,revision,number,number_to,issuer,type,"))
+        self.assertEqual(len({line.split(",")[0] for line in lines}), 1001)
+
+    def test_list_to_standard_output_is_the_same_and_alone(self):
+        path = self.folder / "list.csv"
+        self.run_it("generate", "list", "--entries", 10, "--out", path)
+        output, _ = self.run_it("generate", "list", "--entries", 10, "--out", "-")
+        self.assertEqual(output, path.read_text("utf-8"))
+        other, _ = self.run_it("generate", "list", "--entries", 10, "--seed", 2, "--out", "-")
+        self.assertNotEqual(output, other)
+
+    def test_events_as_csv_say_what_the_truth_says(self):
+        for kind in ("bookings", "banking"):
+            out, truth = self.folder / f"{kind}.csv", self.folder / f"{kind}.truth"
+            output, _ = self.run_it("generate", kind, *self.EVENTS, "--out", out, "--truth", truth)
+            expected = set()
+            for line in self.lines(f"{kind}.csv")[1:]:
+                fields = line.split(",")
+                if "=" in fields[-1]:
+                    entry, tier, hit_class = re.split("[=:]", fields[-1])
+                    event = fields[1].partition("/")[0]
+                    expected.add(f"{kind},{event},{entry},{tier},{hit_class.upper()}")
+            lines = self.lines(f"{kind}.truth")
+            self.assertEqual(lines[0], "topic,event_id,entry_id,tier,class")
+            self.assertEqual(set(lines[1:]), expected)
+            self.assertEqual(len(lines), len(expected) + 1)
+            self.assertGreater(len(expected), 0)
+            self.assertIn(f"; {len(expected)} hits to be found", output)
+
+    def test_parts_of_a_stream_are_the_stream(self):
+        whole, _ = self.run_it("generate", "bookings", *self.EVENTS, "--out", "-")
+        header, _, whole = whole.partition("\n")
+        parts = ""
+        for first, count in ((0, 300), (300, 700)):
+            part, _ = self.run_it(
+                "generate", "bookings", *self.EVENTS, "--events", count, "--first", first,
+                "--out", "-",
+            )
+            self.assertTrue(part.startswith(header + "\n"))
+            parts += part.partition("\n")[2]
+        self.assertEqual(parts, whole)
+
+    def test_container_is_one_and_its_name_decides(self):
+        path = self.folder / "b.avro"
+        output, _ = self.run_it("generate", "bookings", *self.EVENTS, "--quiet", "--out", path)
+        self.assertEqual(output, "")
+        written = path.read_bytes()
+        self.assertTrue(written.startswith(b"Obj\x01"))
+        self.assertIn((TOP / "schemas" / "BookingEvent.avsc").read_bytes(), written)
+        self.assertEqual(os.listdir(self.folder).count("b.avro.part"), 0)
+
+    def test_topic_stands_in_the_truth(self):
+        truth = self.folder / "truth.csv"
+        self.run_it(
+            "generate", "bookings", *self.EVENTS, "--hit-rate", "1", "--topic", "air.bookings",
+            "--truth", truth, "--out", self.folder / "b.csv",
+        )
+        lines = self.lines("truth.csv")
+        self.assertGreater(len(lines), 1000)
+        self.assertTrue(all(line.startswith("air.bookings,") for line in lines[1:]))
+
+    def test_no_hits_leave_a_truth_without_lines(self):
+        truth = self.folder / "truth.csv"
+        self.run_it(
+            "generate", "banking", *self.EVENTS, "--hit-rate", "0", "--truth", truth,
+            "--out", self.folder / "b.csv",
+        )
+        self.assertEqual(self.lines("truth.csv"), ["topic,event_id,entry_id,tier,class"])
+
+    def test_wrong_use_is_told(self):
+        out = ["--out", self.folder / "x.csv"]
+        where = "give either -c FILE or --out FILE; see checkit generate list --help"
+        rate = "must be a number, 0 to 1, such as 1e-4"
+        for arguments, error in (
+            (["list"], "generate list: option --entries N is missing; "
+             "see checkit generate list --help"),
+            (["list", "--entries", 1], f"generate list: {where}"),
+            (["list", "--entries", 1, *out, "-c", self.config], f"generate list: {where}"),
+            (["list", "--entries", 0, *out],
+             "generate list: --entries '0': must be a whole number, 1 to 200000000"),
+            (["list", "--entries", 200000001, *out],
+             "generate list: --entries '200000001': must be a whole number, 1 to 200000000"),
+            (["list", "--entries", 1, "--out", "x.txt"],
+             "generate list: --out 'x.txt': must end in .avro or .csv, or be -"),
+            (["bookings", *self.EVENTS, "--profile", "navy", *out],
+             "generate bookings: --profile 'navy': must be one of airline|border|stress"),
+            (["bookings", *self.EVENTS, "--hit-rate", "1.1", *out],
+             f"generate bookings: --hit-rate '1.1': {rate}"),
+            (["bookings", *self.EVENTS, "--hit-rate", "nan", *out],
+             f"generate bookings: --hit-rate 'nan': {rate}"),
+            (["bookings", *self.EVENTS, "--hit-rate", "", *out],
+             f"generate bookings: --hit-rate '': {rate}"),
+            (["banking", *self.EVENTS, "--hit-rate", "0.1x", *out],
+             f"generate banking: --hit-rate '0.1x': {rate}"),
+            (["banking", *self.EVENTS, "--topic", "a,b", *out],
+             "generate banking: --topic 'a,b': must be 1 to 249 letters, digits, '.', '_', '-'"),
+            (["banking", *self.EVENTS, "--out", "-", "--truth", "-"],
+             "generate banking: --out and --truth are both '-'"),
+            (["events"],
+             "unknown command 'generate events': it is one of list, bookings, banking"),
+        ):
+            self.fails("generate", *arguments, code=64, error=error)
+        self.assertFalse((self.folder / "x.csv").exists())
+
+    def test_file_that_cannot_be_written_is_told_and_nothing_is_left(self):
+        path = self.folder / "none" / "x.csv"
+        self.fails(
+            "generate", "list", "--entries", 1, "--out", path, code=69,
+            error=f"'{path}' cannot be written: No such file or directory",
+        )
+        truth = self.folder / "truth.csv"
+        self.run_it(
+            "generate", "bookings", *self.EVENTS, "--truth", truth, "--out", path, code=69
+        )
+        self.assertEqual(os.listdir(self.folder), ["checkit.yaml"])
+
+    def test_full_output_is_told(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [CHECKIT, "generate", "list", "--entries", "10", "--out", "-"],
+                stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+            )
+        self.assertEqual(done.returncode, 69)
+        self.assertEqual(
+            done.stderr,
+            "checkit: standard output cannot be written: No space left on device\n",
+        )
+
+    def test_configuration_without_the_schema_is_told(self):
+        (self.folder / "schemas").mkdir()
+        _, errors = self.run_it("generate", "list", "--entries", 1, "-c", self.config, code=78)
+        self.assertIn("DocumentChange", errors)
+
+
+class Demo(Case):
+    def test_limits_are_told(self):
+        for option, value, least in (("events", 999, 1000), ("events", 1000001, 1000),
+                                     ("entries", 0, 1), ("entries", 1000001, 1)):
+            self.fails(
+                "demo", f"--{option}", value, code=64,
+                error=f"demo: --{option} '{value}': must be a whole number, {least} to 1000000",
+            )
+
+
 class ManPage(Case):
     def test_it_names_every_command_and_option(self):
         page = (TOP / "config" / "checkit.1").read_text().replace("\\-", "-")
