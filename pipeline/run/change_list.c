@@ -170,7 +170,7 @@ static enum status leave_out_outranked(struct change_list *list, struct error *e
 {
     struct change_record record;
     struct spooled spooled;
-    uint64_t index;
+    uint64_t index = 0;
     TRY(begin_again(list, err));
     for (;;) {
         TRY(next_spooled(list, &record, &spooled, &index, err));
@@ -198,7 +198,7 @@ enum status change_list_next(struct change_list *list, struct change_record *rec
                              struct error *err)
 {
     struct spooled spooled;
-    uint64_t index;
+    uint64_t index = 0;
     assert(list->is_finished);
     do
         TRY(next_spooled(list, record, &spooled, &index, err));

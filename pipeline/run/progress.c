@@ -8,7 +8,8 @@ enum {
     LINES_MS = 10000,
     NS_PER_MS = 1000000,
     NUMBER_SIZE = 32,
-    SECONDS_PER_MINUTE = 60,
+    MINUTE_S = 60,
+    MINUTES_FROM_S = 120, /* less is told in seconds */
 };
 
 /* 1234567 as "1,234,567". */
@@ -32,9 +33,9 @@ static void write_left(const struct progress *progress, uint64_t done, uint64_t 
     uint64_t left_s = (uint64_t)seconds + 1;
     if (done == 0 || left == 0)
         return;
-    if (left_s >= 2 * SECONDS_PER_MINUTE)
+    if (left_s >= MINUTES_FROM_S)
         (void)fprintf(progress->out, ", %llu min left",
-                      (unsigned long long)(left_s / SECONDS_PER_MINUTE));
+                      (unsigned long long)(left_s / MINUTE_S));
     else
         (void)fprintf(progress->out, ", %llu s left", (unsigned long long)left_s);
 }
