@@ -166,8 +166,9 @@ static enum status check_required(const struct arguments_command *command, const
     const struct argument *arguments = arguments_of(command);
     for (uint32_t i = 0; arguments[i].name; i++)
         if (arguments[i].required && !given[i])
-            return error_fail(err, EX_USAGE, "%s: option --%s %s is missing; see checkit %s --help",
-                              command->name, arguments[i].name,
+            return error_fail(err, EX_USAGE,
+                              "%s: option --%s%s%s is missing; see checkit %s --help",
+                              command->name, arguments[i].name, arguments[i].value ? " " : "",
                               arguments[i].value ? arguments[i].value : "", command->name);
     return STATUS_OK;
 }
@@ -228,9 +229,11 @@ static void write_usage(const struct arguments_command *command, FILE *out)
         if (!next->required)
             continue;
         if (next->letter)
-            fprintf(out, " -%c %s", next->letter, next->value);
-        if (!next->letter)
-            fprintf(out, " --%s %s", next->name, next->value);
+            fprintf(out, " -%c", next->letter);
+        else
+            fprintf(out, " --%s", next->name);
+        if (next->value)
+            fprintf(out, " %s", next->value);
     }
     fprintf(out, "%s%s%s\n", optional ? " [OPTION...]" : "", command->operands ? " " : "",
             command->operands ? command->operands : "");

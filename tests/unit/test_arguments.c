@@ -56,6 +56,11 @@ static const struct arguments_command command = {.name = "try",
                                                  .operands_max = 2,
                                                  .examples = "checkit try -c a b\ncheckit try",
                                                  .exits = exits};
+static const struct argument required_switch[] = {
+    {.name = "offline", .kind = ARGUMENT_SWITCH, .required = true, AT(quiet), .help = "ask nobody"},
+    {0}};
+static const struct arguments_command strict = {
+    .name = "strict", .summary = "Must be told.", .arguments = required_switch};
 static const struct arguments_command bare = {.name = "bare", .summary = "Takes nothing."};
 
 enum { WORDS_MAX = 24 };
@@ -257,6 +262,22 @@ Test(arguments, help_tells_all_that_the_table_knows)
                        "Exit codes:\n"
                        "  0   done\n"
                        "  64  wrong use of the command line\n");
+}
+
+Test(arguments, a_switch_that_is_required_has_no_value)
+{
+    expect_help(&strict, "Usage: checkit strict --offline\n"
+                         "\n"
+                         "Must be told.\n"
+                         "\n"
+                         "Options:\n"
+                         "      --offline             ask nobody (required)\n"
+                         "  -h, --help                this text\n"
+                         "\n"
+                         "Exit codes:\n"
+                         "  0   done\n"
+                         "  64  wrong use of the command line\n");
+    expect(&strict, "strict", "strict: option --offline is missing; see checkit strict --help");
 }
 
 Test(arguments, help_is_shown_whatever_else_is_missing, .init = cr_redirect_stdout)
