@@ -372,6 +372,17 @@ Test(feed_command, a_topic_that_is_missing_is_told)
                                "first, compacted");
 }
 
+Test(feed_command, a_broker_that_is_not_there_is_told)
+{
+    make_topic();
+    write_text("list.csv", "entry_id,number,issuer,contributor\nE-1,AB100,FRA,FRA-1\n");
+    rd_kafka_mock_broker_set_down(kafka_mock_cluster(mock), 1);
+    struct error err;
+    cr_assert_eq(feed(&err, NULL), STATUS_FAIL);
+    cr_assert_eq(err.exit_code, EX_UNAVAILABLE);
+    cr_assert_not_null(strstr(err.text, "nothing was sent: kafka: "), "%s", err.text);
+}
+
 static void refuse_produce(rd_kafka_resp_err_t code, int times)
 {
     for (int i = 0; i < times; i++)
