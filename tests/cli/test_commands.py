@@ -3,6 +3,7 @@
 Run: python3 test_commands.py CHECKIT, the path of the program. Standard library only.
 """
 
+import csv
 import json
 import os
 import pathlib
@@ -197,6 +198,184 @@ class Schemas(Case):
         )
         _, errors = self.run_it("schemas", "", code=64)
         self.assertIn("DIR must be a path", errors)
+
+
+class Feed(Case):
+    """What needs no broker; the rest is in tests/broker/test_feed_command.c."""
+
+    ROWS = "entry_id,number,issuer,contributor\nE-1,AB7654321,FRA,FRA-1\n"
+    BAD_ROWS = ROWS + "E-2,XY7654321,QQQ,FRA-1\nE-3,X\u2603,FRA,FRA-1\nE-4,AB100,DEU,FRA-1\n"
+
+    def setUp(self):
+        super().setUp()
+        self.list = self.folder / "list.csv"
+
+    def feed(self, *arguments, code=0, text=None):
+        """Returns (output, errors); text goes to standard input."""
+        done = subprocess.run(
+            [CHECKIT, "feed", "-c", str(self.config), *map(str, arguments)],
+            capture_output=True, text=True, cwd="/", timeout=60, input=text,
+        )
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        self.assertNotIn("7654321", done.stdout + done.stderr, "a document number is told")
+        return done.stdout, done.stderr
+
+    def test_dry_run_validates_without_kafka_and_schemas(self):
+        self.list.write_text(self.ROWS)
+        output, errors = self.feed("--dry-run", self.list)
+        self.assertEqual(output, "would send 1 upserts, 0 withdrawals, rejected 0\n")
+        self.assertEqual(errors, "")
+
+    def test_rejections_are_told_by_line_and_id_and_stop_all(self):
+        self.list.write_text(self.BAD_ROWS)
+        output, errors = self.feed("--dry-run", self.list, code=65)
+        self.assertEqual(output, "")
+        self.assertEqual(
+            errors.splitlines(),
+            [
+                f"{self.list}:3: E-2: issuer: it is no code of a country or organisation we know",
+                f"{self.list}:4: E-3: number: it is not 3 to 24 letters and digits",
+                "checkit: feed: nothing was sent, rejected 2 of 4 rows (number_invalid 1, "
+                "issuer_unknown 1); --skip-rejected sends the others",
+            ],
+        )
+
+    def test_rejections_go_to_a_file_that_is_csv(self):
+        self.list.write_text('entry_id,number,issuer,contributor\n"E,""1""",AB100,?,FRA-1\n')
+        path = self.folder / "rejections.csv"
+        output, errors = self.feed(
+            "--dry-run", "--skip-rejected", "--rejections", path, self.list
+        )
+        self.assertEqual(errors, "")
+        self.assertEqual(output, "would send 0 upserts, 0 withdrawals, rejected 1\n")
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        self.assertEqual(
+            rows,
+            [
+                {
+                    "file": str(self.list), "line": "2", "entry_id": 'E,"1"',
+                    "reason": "issuer_unknown",
+                    "what": "issuer: it is no code of a country or organisation we know",
+                }
+            ],
+        )
+        self.list.write_text(self.ROWS)
+        self.feed("--dry-run", "--rejections", path, self.list)
+        self.assertEqual(path.read_text(), "file,line,entry_id,reason,what\n")
+
+    def test_many_rejections_do_not_flood_the_terminal(self):
+        self.list.write_text(self.ROWS + "E-2,AB100,QQQ,FRA-1\n" * 101)
+        _, errors = self.feed("--dry-run", self.list, code=65)
+        lines = errors.splitlines()
+        self.assertEqual(len(lines), 102)
+        self.assertEqual(lines[100], "... and 1 more: --rejections FILE lists all")
+
+    def test_what_another_program_writes_is_read(self):
+        words = ["plain", 'a "quote"', "a,comma", "two\nlines", " blanks ", "\u00e9"]
+        for end in ("\n", "\r\n"):
+            with open(self.list, "w", newline="", encoding="utf-8-sig") as file:
+                writer = csv.writer(file, lineterminator=end)
+                writer.writerow(["national_ref", "entry_id", "number", "issuer", "contributor"])
+                for i, word in enumerate(words):
+                    writer.writerow([word, f"E-{i}", "AB100", "FRA", "FRA-1"])
+                writer.writerow(["", "E-6", "", "FRA", "FRA-1"])
+            _, errors = self.feed("--dry-run", self.list, code=65)
+            self.assertIn(f"{self.list}:9: E-6: number: there is none\n", errors)
+            self.assertIn("rejected 1 of 7 rows (number_missing 1)", errors)
+
+    def test_standard_input_and_pipes_are_files_too(self):
+        output, _ = self.feed("--dry-run", "-", text=self.ROWS)
+        self.assertEqual(output, "would send 1 upserts, 0 withdrawals, rejected 0\n")
+        _, errors = self.feed("--dry-run", "-", text=self.BAD_ROWS, code=65)
+        self.assertIn("standard input:3: E-2: issuer: ", errors)
+        fifo = self.folder / "fifo"
+        os.mkfifo(fifo)
+        with subprocess.Popen(["cp", "/dev/stdin", str(fifo)], stdin=subprocess.PIPE) as writer:
+            writer.stdin.write(self.ROWS.encode())
+            writer.stdin.close()
+            output, _ = self.feed("--dry-run", fifo)
+        self.assertEqual(output, "would send 1 upserts, 0 withdrawals, rejected 0\n")
+
+    def test_files_count_as_one_in_their_order(self):
+        other = self.folder / "other.csv"
+        header = "entry_id,op,revision,number,issuer,contributor\n"
+        self.list.write_text(header + "E-1,,2,AB100,FRA,FRA-1\nE-2,,0,AB200,FRA,FRA-1\n")
+        other.write_text(header + "E-1,WITHDRAW,1,,,FRA-1\nE-2,WITHDRAW,1,,,FRA-1\n")
+        output, errors = self.feed("--dry-run", self.list, other)
+        self.assertEqual(
+            output,
+            "would send 2 upserts, 1 withdrawals, rejected 0, left out 1 of a lower revision\n",
+        )
+        self.assertEqual(
+            errors,
+            f"{other}:2: E-1: revision: an earlier row of the entry has a higher one, "
+            "which stays\n",
+        )
+        output, errors = self.feed("--dry-run", other, self.list)
+        self.assertEqual(
+            output,
+            "would send 1 upserts, 2 withdrawals, rejected 0, left out 1 of a lower revision\n",
+        )
+        self.assertIn(f"{self.list}:3: E-2: revision: ", errors)
+
+    def test_what_is_no_csv_stops_all_whatever_the_options(self):
+        self.list.write_text(self.ROWS + 'E-2,"AB7654321,FRA,FRA-1\n')
+        _, errors = self.feed("--dry-run", "--skip-rejected", self.list, code=65)
+        self.assertEqual(
+            errors,
+            f"checkit: {self.list}:3: a quote is opened in this row and never closed\n",
+        )
+
+    def test_a_column_that_is_unknown_is_told_with_the_one_meant(self):
+        self.list.write_text("entry_id,number,isuer\n")
+        _, errors = self.feed("--dry-run", self.list, code=65)
+        self.assertEqual(
+            errors, f"checkit: {self.list}:1: unknown column 'isuer': is 'issuer' meant?\n"
+        )
+        self.list.write_text("AB7654321,FRA\n")
+        _, errors = self.feed("--dry-run", self.list, code=65)
+        self.assertIn(":1: the first row names none of the columns: entry_id, op", errors)
+
+    def test_a_contributor_comes_from_the_file_or_the_option(self):
+        self.list.write_text("entry_id,op\nE-1,WITHDRAW\n")
+        _, errors = self.feed("--dry-run", self.list, code=65)
+        self.assertEqual(errors, f"checkit: {self.list}:1: column 'contributor' is missing\n")
+        output, _ = self.feed("--dry-run", "--contributor", "x" * 64, self.list)
+        self.assertEqual(output, "would send 0 upserts, 1 withdrawals, rejected 0\n")
+        for name in ("x" * 65, "", b"\xff"):
+            name = os.fsdecode(name)
+            _, errors = self.feed("--dry-run", "--contributor", name, self.list, code=64)
+            self.assertEqual(
+                errors, "checkit: feed: --contributor must be 1 to 64 bytes of UTF-8\n"
+            )
+
+    def test_nothing_to_send_needs_no_broker(self):
+        self.run_it("schemas", self.folder / "schemas")
+        self.list.write_text("entry_id,op,contributor\n")
+        output, errors = self.feed(self.list)
+        self.assertEqual(output, "sent 0 upserts, 0 withdrawals, rejected 0\n")
+        self.assertEqual(errors, "")
+
+    def test_faults_of_the_configuration_are_told(self):
+        self.list.write_text(self.ROWS)
+        _, errors = self.feed(self.list, code=78)
+        self.assertIn("schemas folder", errors)
+        self.config.write_text(CONFIG + "feeds: {}\n")
+        _, errors = self.feed("--dry-run", self.list, code=78)
+        self.assertIn("feeds: unknown key: is 'feed' meant?", errors)
+
+    def test_files_that_cannot_be_used_are_told(self):
+        path = self.folder / "none"
+        _, errors = self.feed("--dry-run", path, code=69)
+        self.assertEqual(errors, f"checkit: {path}: cannot be opened: No such file or directory\n")
+        _, errors = self.feed("--dry-run", self.folder, code=69)
+        self.assertEqual(errors, f"checkit: {self.folder}: cannot be read: Is a directory\n")
+        self.list.write_text(self.ROWS)
+        _, errors = self.feed("--dry-run", "--rejections", path / "x", self.list, code=69)
+        self.assertIn("cannot be written: No such file or directory", errors)
+        _, errors = self.feed("--dry-run", "--rejections", "/dev/full", self.list, code=69)
+        self.assertIn("/dev/full: cannot be written: No space left on device", errors)
 
 
 class Config(Case):
@@ -440,18 +619,58 @@ class Demo(Case):
 
 
 class ManPage(Case):
-    def test_it_names_every_command_and_option(self):
-        page = (TOP / "config" / "checkit.1").read_text().replace("\\-", "-")
-        for command in COMMANDS:
-            self.assertRegex(page, rf"(?m)^\.(It|Ss).*\b{command}\b")
-        for words in (
-            ["screen"], ["feed"], ["key", "new"], ["schemas"], ["config", "check"],
-            ["config", "show"], ["config", "reference"], ["demo"],
-        ):
-            output, _ = self.run_it(*words, "--help")
-            for option in re.findall(r"^ +(?:-\w, )?--([\w-]+)", output, re.MULTILINE):
-                if option != "help":
-                    self.assertIn(f"Fl -{option}", page, f"{words} --{option}")
+    PAGE = (TOP / "config" / "checkit.1").read_text().replace("\\-", "-")
+
+    def commands(self, words=()):
+        """Every command that does something, found by --help."""
+        output, _ = self.run_it(*words, "--help")
+        names = re.findall(r"^  (\w+) +\S", output.partition("Commands:\n")[2], re.MULTILINE)
+        if not names:
+            return [(words, output)]
+        return [
+            command for name in names if name != "help" for command in self.commands([*words, name])
+        ]
+
+    def section(self, words):
+        found = re.search(
+            rf"(?ms)^\.Ss {' '.join(words)}\n(.*?)^\.S[hs] ", self.PAGE
+        )
+        self.assertIsNotNone(found, f"no section for {words}")
+        return found.group(1)
+
+    def test_every_command_has_a_section_with_its_options_and_no_other(self):
+        commands = self.commands()
+        self.assertGreater(len(commands), len(COMMANDS))
+        for words, output in commands:
+            options = set(re.findall(r"^ +(?:-\w, )?--([\w-]+)", output, re.MULTILINE)) - {"help"}
+            letters = set(re.findall(r"^ +-(\w), --", output, re.MULTILINE)) - {"h"}
+            items = re.findall(r"^\.It (.*)$", self.section(words), re.MULTILINE)
+            told = {option for item in items for option in re.findall(r"Fl -([\w-]+)", item)}
+            told_letters = {letter for item in items for letter in re.findall(r"Fl (\w)\b", item)}
+            self.assertEqual(told, options, words)
+            self.assertEqual(told_letters, letters, words)
+
+    def test_every_exit_code_is_explained(self):
+        exits = self.PAGE.partition(".Sh EXIT STATUS\n")[2].partition(".Sh ")[0]
+        told = re.findall(r"^\.It (\d+)$", exits, re.MULTILINE)
+        for words, output in self.commands():
+            codes = re.findall(r"^  (\d+) ", output.partition("Exit codes:\n")[2], re.MULTILINE)
+            self.assertIn("64", codes)
+            self.assertLessEqual(set(codes), set(told), words)
+
+    def test_every_command_is_in_the_synopsis(self):
+        synopsis = self.PAGE.partition(".Sh SYNOPSIS\n")[2].partition(".Sh ")[0]
+        for words, _ in self.commands():
+            self.assertRegex(synopsis, rf"\bCm {' '.join(words)}\b")
+
+    def test_every_column_of_a_list_is_explained(self):
+        output, _ = self.run_it("feed", "--help")
+        names = output.partition("columns, in any order:")[2].partition("Needed:")[0]
+        names = re.findall(r"[a-z]\w+", re.sub(r"\([^)]*\)", "", names))
+        self.assertEqual(len(names), 16)
+        table = self.PAGE.partition(".Sh LIST FILES\n")[2].partition(".Sh ")[0]
+        told = re.findall(r"[\w]+", " ".join(re.findall(r"^\.It Li (.*)$", table, re.MULTILINE)))
+        self.assertEqual(told, names)
 
 
 if __name__ == "__main__":
