@@ -74,8 +74,9 @@ static void set_table(const struct store *store, enum family family, rocksdb_opt
 {
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(table, store->cache);
-    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
-    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    /* Indexes and filters stay in memory with their file, 4 bytes a key in all. In the cache the
+     * filter of a large file is larger than a shard, and then read anew at every look-up. */
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 0);
     rocksdb_block_based_options_set_format_version(table, TABLE_FORMAT);
     if (family == FAMILY_ENTRIES || family == FAMILY_POINTS)
         rocksdb_block_based_options_set_filter_policy(
@@ -87,7 +88,7 @@ static void set_table(const struct store *store, enum family family, rocksdb_opt
 
 /* Ids that are new, and fingerprints the front filter let pass by mistake, are what is looked for
  * most: the Bloom filters of the two large families answer those without reading a block. */
-static rocksdb_options_t *family_options(const struct store *store, enum family family)
+rocksdb_options_t *store_db_family_options(const struct store *store, enum family family)
 {
     bool is_large = family == FAMILY_ENTRIES || family == FAMILY_POINTS;
     rocksdb_options_t *options = rocksdb_options_create();
@@ -157,7 +158,8 @@ static void list_families(const struct store *store, char **found, size_t found_
         if (!is_ours(found[i]))
             list->names[list->count++] = found[i];
     for (uint32_t i = 0; i < list->count; i++)
-        list->options[i] = family_options(store, i < FAMILY_COUNT ? (enum family)i : FAMILY_META);
+        list->options[i] =
+            store_db_family_options(store, i < FAMILY_COUNT ? (enum family)i : FAMILY_META);
 }
 
 static void free_list(struct family_list *list)
@@ -230,7 +232,8 @@ void store_db_close(struct store *store)
 {
     if (store->db) {
         for (int i = 0; i < FAMILY_COUNT; i++)
-            rocksdb_column_family_handle_destroy(store->families[i]);
+            if (store->families[i])
+                rocksdb_column_family_handle_destroy(store->families[i]);
         for (uint32_t i = 0; i < store->unknown_count; i++)
             rocksdb_column_family_handle_destroy(store->unknown[i]);
         rocksdb_close(store->db);
@@ -242,6 +245,23 @@ void store_db_close(struct store *store)
     rocksdb_cache_destroy(store->cache);
     if (store->env)
         rocksdb_env_destroy(store->env);
+}
+
+enum status store_db_empty_family(struct store *store, enum family family, struct error *err)
+{
+    char *message = NULL;
+    rocksdb_drop_column_family(store->db, store->families[family], &message);
+    if (message)
+        return store_db_error(store, "drop a family", message, err);
+    rocksdb_column_family_handle_destroy(store->families[family]);
+    rocksdb_options_t *options = store_db_family_options(store, family);
+    store->families[family] =
+        rocksdb_create_column_family(store->db, options, family_names[family], &message);
+    rocksdb_options_destroy(options);
+    if (!message)
+        return STATUS_OK;
+    store->families[family] = NULL;
+    return store_db_error(store, "create a family", message, err);
 }
 
 /* --- reads ---------------------------------------------------------------------------------- */
