@@ -98,6 +98,18 @@ void filter_add(struct filter *filter, const struct key *key)
     filter->count += changed != 0;
 }
 
+void filter_add_many(struct filter *filter, const struct key *keys, uint32_t count)
+{
+    uint32_t ahead = count < PROBE_AHEAD ? count : PROBE_AHEAD;
+    for (uint32_t i = 0; i < ahead; i++)
+        __builtin_prefetch(block_of(filter, &keys[i]), 1);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + ahead < count)
+            __builtin_prefetch(block_of(filter, &keys[i + ahead]), 1);
+        filter_add(filter, &keys[i]);
+    }
+}
+
 static uint8_t block_passes(const struct block *block, uint32_t bits)
 {
     uint32_t missing = 0;

@@ -26,6 +26,9 @@ uint64_t filter_count(const struct filter *filter);
 
 void filter_add(struct filter *filter, const struct key *key);
 
+/* The same for many: fetches ahead, which is most of the cost when the filter is large. */
+void filter_add_many(struct filter *filter, const struct key *keys, uint32_t count);
+
 /* passes[i] = 1 when keys[i] may be in the list, 0 when it is surely not. Prefetches ahead. */
 void filter_probe(const struct filter *filter, const struct key *keys, uint32_t count,
                   uint8_t *passes);

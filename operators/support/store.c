@@ -10,6 +10,8 @@ static struct store *new_store(const char *path, const struct store_key *key, ui
     store->in_memory = path == NULL;
     store->key = key;
     store->filter_keys_min = FILTER_KEYS_MIN;
+    store->sort_bytes = SORT_BYTES;
+    store->file_bytes = FILE_BYTES;
     store->origin = memory_copy_text("", 0);
     store_shapes_open(&store->shapes);
     store_dues_open(&store->dues);
@@ -52,6 +54,7 @@ void store_close(struct store *store)
 {
     if (!store)
         return;
+    store_ingest_cancel(store);
     store_db_close(store);
     store_free_retired(store); /* every reader has left */
     filter_close(atomic_load(&store->filter));

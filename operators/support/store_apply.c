@@ -28,22 +28,28 @@ static void reserve(struct store_work *work, uint32_t count)
     work->due = memory_resize(work->due, work->due_capacity, 1);
 }
 
-static void begin(struct store *store, const struct entry *entries, uint32_t count)
+void store_prepare(struct store *store, const struct entry *entries, uint32_t count)
 {
     struct store_work *work = &store->work;
     reserve(work, count);
-    work->added_count = 0;
-    work->due_changes = 0;
-    work->due_size = 0;
-    if (count == 0)
-        return;
-    memset(work->slots, 0, work->slots_count * sizeof *work->slots);
     for (uint32_t i = 0; i < count; i++) {
         assert(entries[i].id_size > 0 && entries[i].id_size <= ENTRY_ID_SIZE_MAX);
         work->hashes[i] = store_key_id_hash(store->key, entry_id(&entries[i]));
         store_entry_form(&entries[i], &work->forms[i]);
     }
     key_prf_documents(store->prf, work->forms, count, work->keys);
+}
+
+static void begin(struct store *store, const struct entry *entries, uint32_t count)
+{
+    struct store_work *work = &store->work;
+    work->added_count = 0;
+    work->due_changes = 0;
+    work->due_size = 0;
+    if (count == 0)
+        return;
+    store_prepare(store, entries, count);
+    memset(work->slots, 0, work->slots_count * sizeof *work->slots);
 }
 
 /* The slot of entries[at]'s id: 0, or the position + 1 of the last change of that id before. */
@@ -73,8 +79,7 @@ static void hold(const struct store_work *work, const struct entry *entry, uint3
         store_point_key(&work->keys[at], work->hashes[at], held->point_key);
 }
 
-/* Adds or takes away what an id holds in the counters. */
-static bool add_to_counts(struct store *store, const struct store_held *held, int by)
+bool store_count_held(struct store *store, const struct store_held *held, int by)
 {
     if (!held->known)
         return true;
@@ -120,7 +125,7 @@ static enum status replace(struct store *store, const struct entry *entry, uint3
     struct store_work *work = &store->work;
     struct store_held *after = &work->held[at];
     hold(work, entry, at, after);
-    if (!add_to_counts(store, before, -1) || !add_to_counts(store, after, 1))
+    if (!store_count_held(store, before, -1) || !store_count_held(store, after, 1))
         return store_damaged(store, FAMILY_SHAPES, "a counter is too low", err);
     bool same_key = before->point && after->point &&
                     memcmp(before->point_key, after->point_key, POINT_KEY_SIZE) == 0;
@@ -199,6 +204,7 @@ enum status store_apply(struct store *store, const struct entry *entries, uint32
                         const struct feed_offset *offsets, uint32_t offsets_count,
                         enum store_outcome *outcomes, struct error *err)
 {
+    assert(!store->ingest);
     TRY(store_begin_change(store, err));
     return store_end_change(
         store, apply(store, entries, entries_count, offsets, offsets_count, outcomes, err));

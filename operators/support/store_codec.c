@@ -181,6 +181,22 @@ static void read_fields(struct value_reader *reader, struct entry *out, uint32_t
     read_text(reader, out->national_ref, &out->national_ref_size);
 }
 
+const char *store_decode_head(struct bytes value, struct store_held *held)
+{
+    *held = (struct store_held){.known = true};
+    struct value_reader reader = value_reader_of(value);
+    uint64_t version = value_read(&reader, 1);
+    uint64_t state = value_read(&reader, 1);
+    held->revision = (int64_t)value_read(&reader, 8);
+    held->live = state & STATE_LIVE;
+    held->point = state == STATE_LIVE;
+    if (held->live) {
+        (void)value_read_bytes(&reader, 1 + 1 + 1 + sizeof(struct issuer));
+        held->shape = (uint32_t)value_read(&reader, 4);
+    }
+    return reader.damaged || version != ENTRY_VERSION ? "head" : NULL;
+}
+
 const char *store_decode_entry(const struct store_key *key, struct bytes id, struct bytes value,
                                struct entry *out, uint32_t *shape)
 {

@@ -79,6 +79,17 @@ enum status store_prepare_folder(const char *path, bool *is_new, struct error *e
     return status;
 }
 
+void store_remove_sst_files(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (!folder)
+        return;
+    for (struct dirent *item = readdir(folder); item; item = readdir(folder))
+        if (starts_with(item->d_name, STORE_SST_PREFIX))
+            (void)unlinkat(dirfd(folder), item->d_name, 0);
+    (void)closedir(folder);
+}
+
 void store_mark_damaged(const char *path)
 {
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -2,23 +2,30 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 
+/* Adds every point on disk. */
 static enum status scan_into(struct store *store, struct filter *filter, uint64_t *points,
                              struct error *err)
 {
+    enum { KEYS = 256 };
+    struct key keys[KEYS];
+    uint32_t count = 0;
     enum status status = STATUS_OK;
     *points = 0;
     rocksdb_iterator_t *scan = store_db_scan(store, FAMILY_POINTS);
     for (; status == STATUS_OK && rocksdb_iter_valid(scan); rocksdb_iter_next(scan)) {
         struct bytes point_key = store_scan_key(scan);
-        struct key key;
         if (point_key.size != POINT_KEY_SIZE) {
             status = store_damaged(store, FAMILY_POINTS, "size of a key", err);
             continue;
         }
-        memcpy(key.bytes, point_key.data, sizeof key.bytes);
-        filter_add(filter, &key);
+        memcpy(keys[count++].bytes, point_key.data, sizeof keys->bytes);
         ++*points;
+        if (count == KEYS) {
+            filter_add_many(filter, keys, count);
+            count = 0;
+        }
     }
+    filter_add_many(filter, keys, count);
     enum status ended = store_db_scan_end(store, scan, status == STATUS_OK ? err : NULL);
     return status == STATUS_OK ? ended : status;
 }
@@ -28,12 +35,17 @@ static uint64_t at_least(uint64_t value, uint64_t least)
     return value > least ? value : least;
 }
 
+struct filter *store_new_filter(const struct store *store, uint64_t keys)
+{
+    return filter_open(at_least(keys + keys / 2, store->filter_keys_min));
+}
+
 /* At start nothing waits for removal, so the points on disk are those the counters know. A store
  * that has lost one must not be used: its document would be missed. */
 enum status store_fill_filter(struct store *store, struct error *err)
 {
     uint64_t live = store->shapes.live;
-    struct filter *filter = filter_open(at_least(live + live / 2, store->filter_keys_min));
+    struct filter *filter = store_new_filter(store, live);
     atomic_store_explicit(&store->filter, filter, memory_order_release);
     uint64_t points;
     TRY(scan_into(store, filter, &points, err));
@@ -55,6 +67,11 @@ static void retire(struct store *store, struct filter *filter)
     store->retired = retired;
 }
 
+void store_swap_filter(struct store *store, struct filter *filter)
+{
+    retire(store, atomic_exchange_explicit(&store->filter, filter, memory_order_acq_rel));
+}
+
 /* Runs on the writer's thread, so no change comes between the scan and the swap. */
 enum status store_replace_filter(struct store *store, uint64_t capacity, struct error *err)
 {
@@ -65,7 +82,7 @@ enum status store_replace_filter(struct store *store, uint64_t capacity, struct 
         filter_close(filter);
         return status;
     }
-    retire(store, atomic_exchange_explicit(&store->filter, filter, memory_order_acq_rel));
+    store_swap_filter(store, filter);
     LOG_INFO("store", "filter replaced", LOG_INTEGER("points", points),
              LOG_INTEGER("capacity", capacity));
     return STATUS_OK;
@@ -80,8 +97,7 @@ enum status store_add_to_filter(struct store *store, struct error *err)
         TRY(store_replace_filter(store, at_least(wanted, store->filter_keys_min), err));
         filter = atomic_load_explicit(&store->filter, memory_order_relaxed);
     }
-    for (uint32_t i = 0; i < work->added_count; i++)
-        filter_add(filter, &work->added[i]);
+    filter_add_many(filter, work->added, work->added_count);
     return STATUS_OK;
 }
 

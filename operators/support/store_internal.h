@@ -5,6 +5,8 @@
  *   store_codec.c    bytes of the values on disk, format 1
  *   store_load.c     start: checks, counters, due removals, filter
  *   store_apply.c    the first WriteBatch of a change
+ *   store_ingest.c   the first load: sorted, then taken in at once
+ *   store_sst.c      files of sorted keys, and how a family takes them in
  *   store_settle.c   the second, once readers have left; what is published
  *   store_dues.c     which due record names a key last
  *   store_shapes.c   live counters by shape
@@ -33,8 +35,13 @@ enum {
     READERS_MAX = 1024,
     WAITING_MAX = 16,              /* groups of changes that wait for readers, each on its own */
     FILTER_KEYS_MIN = 1024 * 1024, /* 2 MB */
+    SORT_BYTES = 64 * 1024 * 1024,
+    FILE_BYTES = 128 * 1024 * 1024,
     ORIGIN_SIZE_MAX = 512
 };
+
+/* Names of the files that store_sst.c makes; RocksDB's own begin otherwise. */
+#define STORE_SST_PREFIX "load-"
 
 enum family {
     FAMILY_DEFAULT, /* RocksDB insists on it; empty */
@@ -122,7 +129,8 @@ struct store_held {
     uint8_t point_key[POINT_KEY_SIZE];
 };
 
-/* What one call of store_apply works with; grows to the largest call. */
+/* What one call of store_apply works with; grows to the largest call. store_ingest uses forms, keys
+ * and hashes. */
 struct store_work {
     uint32_t capacity;
     uint32_t slots_count; /* a power of two, at least twice the call's count */
@@ -165,13 +173,16 @@ struct store {
     uint32_t readers_count;
 
     _Atomic(struct filter *) filter;
-    uint64_t filter_keys_min;
+    uint64_t filter_keys_min; /* tests have less of these three */
+    size_t sort_bytes;        /* of memory in a first load, at most twice at a time */
+    size_t file_bytes;        /* keys and values of a file of a first load, before compression */
     struct store_retired *retired;
 
     /* The writer's. */
     struct key_prf *prf;
     rocksdb_writebatch_t *batch;
     struct store_work work;
+    struct store_ingest *ingest; /* a first load is under way; owned */
     struct store_shapes shapes;
     struct store_dues dues;
     struct store_offsets applied;
@@ -218,6 +229,13 @@ enum status store_db_write(struct store *store, struct error *err) MUST_USE;
 enum status store_begin_change(const struct store *store, struct error *err) MUST_USE;
 enum status store_end_change(struct store *store, enum status status) MUST_USE;
 
+/* The caller's: rocksdb_options_destroy. */
+rocksdb_options_t *store_db_family_options(const struct store *store, enum family family);
+
+/* The family loses all it holds, at once. */
+enum status store_db_empty_family(struct store *store, enum family family,
+                                  struct error *err) MUST_USE;
+
 /* Reads a whole family in order; the iterator is the caller's. */
 rocksdb_iterator_t *store_db_scan(const struct store *store, enum family family);
 enum status store_db_scan_end(const struct store *store, rocksdb_iterator_t *iterator,
@@ -253,6 +271,9 @@ const char *store_decode_entry(const struct store_key *key, struct bytes id, str
                                struct entry *out, uint32_t *shape);
 const char *store_decode_point(struct bytes value, struct bytes *id);
 
+/* All but the point's key, without opening the seal. */
+const char *store_decode_head(struct bytes value, struct store_held *held);
+
 /* The form whose fingerprint a point entry has; zero and unscreenable for all others. */
 void store_entry_form(const struct entry *entry, struct canonical *form);
 
@@ -261,8 +282,31 @@ void store_point_key(const struct key *key, uint64_t id_hash, uint8_t out[POINT_
 /* --- store_load.c ---------------------------------------------------------------------------- */
 
 enum status store_load(struct store *store, uint64_t canonical_hash, struct error *err) MUST_USE;
+
+/* A mark that stands while the first load is taken in: what is there then is not whole. */
+void store_put_loading(struct store *store, bool loading);
 void store_put_counts(struct store *store);
 void store_put_offset(struct store *store, const struct feed_offset *offset);
+
+/* --- store_apply.c --------------------------------------------------------------------------- */
+
+/* Fills work's forms, keys and hashes for the entries. */
+void store_prepare(struct store *store, const struct entry *entries, uint32_t count);
+
+/* Adds or takes away what an id holds in the counters; false when one would fall below zero. */
+bool store_count_held(struct store *store, const struct store_held *held, int by) MUST_USE;
+
+/* --- store_sst.c ----------------------------------------------------------------------------- */
+
+/* Writes a family's keys in their order into files beside the store's own. */
+struct store_sst;
+struct store_sst *store_sst_open(struct store *store, enum family family);
+void store_sst_close(struct store_sst *sst); /* may be NULL */
+enum status store_sst_put(struct store_sst *sst, struct bytes key, struct bytes value,
+                          struct error *err) MUST_USE;
+
+/* The family takes the files in: only an empty one, and never beside live writes (design 4). */
+enum status store_sst_ingest(struct store_sst *sst, struct error *err) MUST_USE;
 
 /* --- store_settle.c -------------------------------------------------------------------------- */
 
@@ -309,6 +353,12 @@ enum status store_fill_filter(struct store *store, struct error *err) MUST_USE;
 enum status store_replace_filter(struct store *store, uint64_t capacity,
                                  struct error *err) MUST_USE;
 
+/* The filter takes the place of the one in use, which is freed once its readers have left. */
+void store_swap_filter(struct store *store, struct filter *filter);
+
+/* Holds as many keys, and half as many again. */
+struct filter *store_new_filter(const struct store *store, uint64_t keys);
+
 /* Adds work.added; beyond the filter's capacity a larger one takes its place first. */
 enum status store_add_to_filter(struct store *store, struct error *err) MUST_USE;
 void store_free_retired(struct store *store);
@@ -329,6 +379,9 @@ bool store_visits_over(const struct store *store, const struct store_visits *vis
 /* Makes the directory, mode 0700, or checks that it is empty or a store's. *is_new: RocksDB has
  * not finished creating anything in it. */
 enum status store_prepare_folder(const char *path, bool *is_new, struct error *err) MUST_USE;
+
+/* Removes the files of a first load that was cut short. */
+void store_remove_sst_files(const char *path);
 
 /* Leaves a mark, as far as that is possible, that makes the next store_open say EX_DATAERR: what
  * was damaged when it was read may look whole when it is only opened. */

@@ -1,4 +1,5 @@
 #include "operators/support/store_internal.h"
+#include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 
 /* Keys of the meta family. Offsets: the prefix, then the partition, big-endian. */
@@ -8,6 +9,7 @@ static const char key_canonical[] = "canonical hash";
 static const char key_counts[] = "counts";
 static const char key_origin[] = "origin";
 static const char key_caught_up[] = "caught up";
+static const char key_loading[] = "loading";
 static const char offset_prefix[] = "offset ";
 
 enum {
@@ -38,6 +40,14 @@ static enum status get_meta(const struct store *store, const char *key, void *ou
         memcpy(out, value.data, copied);
     store_db_unpin(pin);
     return STATUS_OK;
+}
+
+void store_put_loading(struct store *store, bool loading)
+{
+    if (loading)
+        put_meta(store, key_loading, "", 0);
+    else
+        store_db_delete(store, FAMILY_META, bytes_of_text(key_loading));
 }
 
 void store_put_counts(struct store *store)
@@ -204,9 +214,27 @@ static enum status load_offsets(struct store *store, struct error *err)
     return status == STATUS_OK ? ended : status;
 }
 
+/* Until its end a first load has counted and marked nothing: without its files it never was. */
+static enum status forget_broken_load(struct store *store, struct error *err)
+{
+    size_t size;
+    TRY(get_meta(store, key_loading, NULL, 0, &size, err));
+    if (size == SIZE_MAX)
+        return STATUS_OK;
+    LOG_WARN("store", "the first load was cut short and begins again",
+             LOG_TEXT("path", store->path));
+    TRY(store_db_empty_family(store, FAMILY_ENTRIES, err));
+    TRY(store_db_empty_family(store, FAMILY_POINTS, err));
+    store_remove_sst_files(store->path);
+    store_put_loading(store, false);
+    TRY(store_db_write(store, err));
+    return store_sync(store, err);
+}
+
 enum status store_load(struct store *store, uint64_t canonical_hash, struct error *err)
 {
     TRY(check(store, canonical_hash, err));
+    TRY(forget_broken_load(store, err));
     TRY(load_counts(store, err));
     TRY(load_feed(store, err));
     TRY(load_offsets(store, err));

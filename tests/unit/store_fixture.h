@@ -168,4 +168,33 @@ static inline uint32_t find_under(struct fixture *fixture, struct store *store, 
     return count;
 }
 
+static inline void expect_entry(struct store *store, const struct entry *expected)
+{
+    struct entry entry;
+    struct error err = {0};
+    bool found = false;
+    cr_assert_eq(store_get(store, entry_id(expected), &entry, &found, &err), STATUS_OK, "%s",
+                 err.text);
+    cr_assert(found);
+    cr_expect(entry_equal(&entry, expected));
+}
+
+static inline int64_t offset_of(struct store *store, int32_t partition)
+{
+    struct feed_offset offsets[16];
+    uint32_t count = store_offsets(store, offsets, 16);
+    cr_assert_leq(count, 16);
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert(i == 0 || offsets[i - 1].partition < offsets[i].partition);
+        if (offsets[i].partition == partition)
+            return offsets[i].next_offset;
+    }
+    return -1;
+}
+
+static inline void number_of(int i, char out[16])
+{
+    (void)snprintf(out, 16, "AB%07d", 1000000 + i);
+}
+
 #endif

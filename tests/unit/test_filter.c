@@ -107,6 +107,26 @@ Test(filter, repeated_key_counts_once)
     filter_close(filter);
 }
 
+Test(filter, keys_added_together_are_as_those_added_one_by_one)
+{
+    enum { MOST = 70 };
+    struct random random;
+    struct key keys[MOST];
+    random_init(&random, 7);
+    for (int i = 0; i < MOST; i++)
+        keys[i] = key_of(&random);
+    for (uint32_t count = 0; count <= MOST; count++) {
+        struct filter *filter = filter_open(10000);
+        uint8_t passes[MOST];
+        filter_add_many(filter, keys, count);
+        filter_probe(filter, keys, MOST, passes);
+        for (uint32_t i = 0; i < MOST; i++)
+            cr_assert_eq(passes[i], i < count);
+        cr_assert_eq(filter_count(filter), count);
+        filter_close(filter);
+    }
+}
+
 /* Around the distance at which blocks are fetched ahead. */
 Test(filter, batches_of_every_size_are_answered_whole)
 {
