@@ -34,7 +34,7 @@ void fake_reset(uint64_t seed);
 void fake_close(void);
 struct random *fake_random(void);
 
-void fake_topic(const char *name, uint32_t partitions);
+void fake_topic(const char *name, uint32_t partitions); /* again: it has so many from now on */
 int64_t fake_append(const char *topic, int32_t partition, struct bytes key, struct bytes payload);
 int64_t fake_append_with(const char *topic, int32_t partition, struct bytes key,
                          struct bytes payload, const struct kafka_header_field *headers,
@@ -58,8 +58,10 @@ void fake_set_calm(bool calm);
 
 void fake_block(bool blocked); /* nothing produced arrives or is reported */
 void fake_set_message_max(const char *topic, size_t bytes); /* larger: too large; 0: no limit */
-void fake_rebalance(void);                                  /* partitions move among the members */
-void fake_lose(void); /* one member's partitions, without asking it */
+void fake_fail(bool fail); /* what is sent is reported as failed, and does not arrive */
+void fake_forget(struct kafka_producer *producer); /* what it has on its way is never reported */
+void fake_rebalance(void); /* partitions move among the members */
+void fake_lose(void);      /* one member's partitions, without asking it */
 
 /* The next close of this consumer or producer is a crash: nothing is said or committed, and what is
  * on its way arrives or does not, as the seed says. */

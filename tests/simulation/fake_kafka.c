@@ -58,6 +58,7 @@ static struct {
     struct fake_hooks hooks;
     bool calm;
     bool blocked;
+    bool fail;
     bool crash;
 } broker;
 
@@ -116,25 +117,41 @@ void fake_block(bool blocked)
     broker.blocked = blocked;
 }
 
+void fake_fail(bool fail)
+{
+    broker.fail = fail;
+}
+
 void fake_crash_all(bool crash)
 {
     broker.crash = crash;
 }
 
-static struct topic *topic_of(const char *name)
+static struct topic *find_topic(const char *name)
 {
     for (uint32_t i = 0; i < broker.topics_count; i++)
         if (strcmp(broker.topics[i].name, name) == 0)
             return &broker.topics[i];
-    abort();
+    return NULL;
+}
+
+static struct topic *topic_of(const char *name)
+{
+    struct topic *topic = find_topic(name);
+    assert(topic);
+    return topic;
 }
 
 void fake_topic(const char *name, uint32_t partitions)
 {
-    struct topic *topic = &broker.topics[broker.topics_count++];
+    struct topic *topic = find_topic(name);
+    if (!topic)
+        topic = &broker.topics[broker.topics_count++];
     (void)snprintf(topic->name, sizeof topic->name, "%s", name);
+    assert(partitions >= topic->partitions && partitions <= FAKE_PARTITIONS_MAX);
+    uint32_t first = topic->partitions;
     topic->partitions = partitions;
-    for (uint32_t i = 0; i < partitions; i++) {
+    for (uint32_t i = first; i < partitions; i++) {
         topic->logs[i].owner = NOBODY;
         topic->logs[i].target = NOBODY;
     }
@@ -628,6 +645,14 @@ static struct queued take_queued(struct kafka_producer *producer, uint32_t index
     return taken;
 }
 
+void fake_forget(struct kafka_producer *producer)
+{
+    while (producer->queued > 0) {
+        struct queued queued = take_queued(producer, 0);
+        free_message(&queued.message);
+    }
+}
+
 static void arrive(struct queued *queued)
 {
     struct topic *topic = topic_of(queued->topic);
@@ -640,6 +665,12 @@ static void deliver_one(struct kafka_producer *producer)
 {
     uint32_t index = broker.calm ? 0 : (uint32_t)random_below(&broker.random, producer->queued);
     struct queued queued = take_queued(producer, index);
+    if (broker.fail) {
+        free_message(&queued.message);
+        producer->reports.report(producer->reports.state, KAFKA_DELIVERY_FAILED, queued.opaque,
+                                 "failed as the test wants it");
+        return;
+    }
     size_t max = topic_of(queued.topic)->message_max;
     if (max && queued.message.payload_size > max) {
         free_message(&queued.message);
