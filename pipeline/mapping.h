@@ -4,11 +4,13 @@
  * document, from where its path ends):
  *
  *   travellers[].documents[]    every item of an array          attributes{}    every map value
- *   passenger{Adult}.docs[]     only the union branch Adult     number|docNo    the first present
+ *   passenger{Adult}.docs[]     only the union branch Adult     number|docNo    the first there is
  *
- * "|" separates whole alternatives, tried in order against the writer's schema: the first that the
- * schema has is taken. A nullable union needs no branch in the path. An empty path ("") is the
- * record itself. Which branch, map or array stands where is checked when a schema is first seen.
+ * "|" separates whole alternatives. Of a value's, the first that holds something is taken, record
+ * by record: null, an empty text and a field the schema lacks hold nothing. Of a document path's,
+ * the first that the schema has down to a number; to read several places, give several document
+ * paths. A nullable union needs no branch in the path. An empty path ("") is the record itself.
+ * Which branch, map or array stands where is checked when a schema is first seen.
  */
 #ifndef CHECKIT_MAPPING_H
 #define CHECKIT_MAPPING_H

@@ -77,8 +77,11 @@ enum record_status projection_documents(const struct projection *projection, str
     run.seen = 0;
     run.count = 0;
     run.more = false;
+    size_t used_bytes = arena->used_bytes;
     enum record_status status = run_program(&run, &projection->documents, datum);
     bool is_read = status == RECORD_OK;
+    if (!is_read)
+        arena->used_bytes = used_bytes;
     *count = is_read ? run.count : 0;
     *more = is_read && run.more;
     return status;

@@ -7,8 +7,11 @@
  * were checked; data never reach it.
  *
  * Source: Avro 1.11 specification, "Binary Encoding" and "Complex Types". What fastavro reads is
- * read to the same values; what it refuses is refused, save bytes that are not UTF-8 (rules 2
- * decide) and the content of skipped fields. Bytes after the datum are ignored, as it does.
+ * read to the same values, where no block lies about its byte size and no more than
+ * DATUM_NESTING_MAX containers and recursive records are open at once; of a map all values count,
+ * also under a key that comes twice. What it refuses is refused, save bytes that are not UTF-8
+ * (rules 2 decide), a logical type's value out of its range (a time is then absent) and the content
+ * of skipped fields. Bytes after the datum are ignored, as it does.
  *
  * A projection is read-only after compiling: any thread may run it.
  */
@@ -26,7 +29,8 @@ struct projection;
 
 /* For records of an input topic. The schema must have every document path's number path, or it is
  * refused (EX_DATAERR, the path named); all other paths are optional, but one that ends at a type
- * that cannot be read as asked is refused too. *out is the caller's: projection_close. */
+ * that cannot be read as asked is refused too, be it in one branch of a union or one alternative.
+ * *out is the caller's: projection_close. */
 enum status projection_compile(const char *schema, size_t schema_size,
                                const struct mapping *mapping, struct projection **out,
                                struct error *err) MUST_USE;
@@ -46,7 +50,8 @@ enum record_status projection_documents(const struct projection *projection, str
                                         uint32_t capacity, uint32_t *count, bool *more);
 
 /* What an alert says of the event. The mapping's fixed values win. RECORD_OK or
- * RECORD_DATUM_INVALID (which projection_documents would have said first). */
+ * RECORD_DATUM_INVALID: after projection_documents was content that means a fault in what only this
+ * reads, such as a symbol that does not exist. */
 enum record_status projection_context(const struct projection *projection, struct bytes datum,
                                       struct context *out);
 

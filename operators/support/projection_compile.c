@@ -177,25 +177,30 @@ static void compile_loop(struct compiler *compiler, uint32_t index, struct want_
 
 /* --- documents --- */
 
+/* What the branch of a union leaves to follow; a schema may have the branch's type alone. */
+static struct want past_branches(const struct compiler *compiler, struct want want)
+{
+    const struct step *step = want_step(compiler, want);
+    for (; step && step->kind == STEP_BRANCH; step = want_step(compiler, want))
+        want.step++;
+    return want;
+}
+
 /* Puts on the stack what is wanted of a document of this type. */
 static void begin_row(struct compiler *compiler, uint32_t type, uint32_t row)
 {
     add(compiler, OPERATION_ROW_BEGIN, 0, row);
     for (uint32_t field = 0; field < ROW_FIELDS; field++) {
         struct want_list list = compiler->row_wants[row][field];
-        enum resolution best = compiler_resolve_any(compiler, type, list);
-        if (best == RESOLUTION_UNFITTING && compiler->status == STATUS_OK)
-            compiler->status =
-                error_fail(compiler->err, EX_DATAERR,
-                           "the %s of a document ends at %s, which cannot be read as text",
-                           field == ROW_ISSUER ? "issuer"
-                           : field == ROW_TYPE ? "type"
-                                               : "nationality",
-                           type_kind_name(compiler->wrong));
-        for (uint32_t i = 0; i < list.count; i++)
-            if (compiler_resolve(compiler, type, compiler->wants[list.first + i]) ==
-                RESOLUTION_FOUND)
-                compiler_push(compiler, compiler->wants[list.first + i]);
+        enum resolution highest = compiler_resolve_any(compiler, type, list);
+        if (highest == RESOLUTION_UNFITTING && compiler->status == STATUS_OK)
+            compiler->status = refuse_unfitting(
+                compiler, compiler->paths[compiler->wants[list.first].path].text, WANT_TEXT);
+        for (uint32_t i = 0; i < list.count; i++) {
+            struct want want = compiler->wants[list.first + i];
+            if (compiler_resolve(compiler, type, want) == RESOLUTION_FOUND)
+                compiler_push(compiler, past_branches(compiler, want));
+        }
     }
 }
 
@@ -211,15 +216,6 @@ static void end_row(struct compiler *compiler, uint32_t row)
     for (uint32_t field = 0; field < ROW_FIELDS; field++)
         add_alternatives(compiler, compiler->row_wants[row][field]);
     add(compiler, OPERATION_ROW_END, 0, row);
-}
-
-/* What the branch of a union leaves to follow; a schema may have the branch's type alone. */
-static struct want past_branches(const struct compiler *compiler, struct want want)
-{
-    const struct step *step = want_step(compiler, want);
-    for (; step && step->kind == STEP_BRANCH; step = want_step(compiler, want))
-        want.step++;
-    return want;
 }
 
 static bool is_row(const struct compiler *compiler, struct want want)
@@ -352,7 +348,7 @@ static enum status add_row_fields(struct compiler *compiler, uint32_t index,
 
 /* "travellers[].documents[].number", with brackets around what has alternatives. */
 static enum status refuse_number(struct compiler *compiler, const struct document_mapping *mapping,
-                                 enum resolution best)
+                                 enum resolution highest)
 {
     bool has_dot = *mapping->path && *mapping->number;
     bool has_choice = strchr(mapping->path, '|') != NULL;
@@ -361,7 +357,7 @@ static enum status refuse_number(struct compiler *compiler, const struct documen
     (void)snprintf(path, sizeof path, "%s%s%s%s%s%s%s", has_choice ? "(" : "", mapping->path,
                    has_choice ? ")" : "", has_dot ? "." : "", number_has_choice ? "(" : "",
                    mapping->number, number_has_choice ? ")" : "");
-    if (best == RESOLUTION_UNFITTING)
+    if (highest == RESOLUTION_UNFITTING)
         return refuse_unfitting(compiler, path, WANT_NUMBER);
     return error_fail(compiler->err, EX_DATAERR, "the schema lacks the number path \"%s\"", path);
 }
@@ -373,17 +369,13 @@ static enum status find_row(struct compiler *compiler, uint32_t index,
     struct want model = {.kind = WANT_DOCUMENT, .row = (uint16_t)index};
     struct want_list list;
     TRY(compiler_add_paths(compiler, mapping->path, model, NULL, &list));
-    enum resolution best = RESOLUTION_ABSENT;
-    for (uint32_t i = 0; i < list.count; i++) {
-        struct want want = compiler->wants[list.first + i];
-        enum resolution resolution = compiler_resolve(compiler, compiler->schema->root, want);
-        best = resolution > best ? resolution : best;
-        *found = want;
-        if (resolution == RESOLUTION_FOUND)
-            return STATUS_OK;
+    enum resolution highest = RESOLUTION_ABSENT;
+    for (uint32_t i = 0; i < list.count && highest == RESOLUTION_ABSENT; i++) {
+        *found = compiler->wants[list.first + i];
+        highest = compiler_resolve(compiler, compiler->schema->root, *found);
     }
     TRY(check_limits(compiler));
-    return refuse_number(compiler, mapping, best);
+    return highest == RESOLUTION_FOUND ? STATUS_OK : refuse_number(compiler, mapping, highest);
 }
 
 static enum status compile_documents(struct compiler *compiler, const struct mapping *mapping)
@@ -421,11 +413,11 @@ struct field {
 };
 
 static enum status check_field(struct compiler *compiler, const struct field *field,
-                               enum resolution best)
+                               enum resolution highest)
 {
-    if (best == RESOLUTION_UNFITTING)
+    if (highest == RESOLUTION_UNFITTING)
         return refuse_unfitting(compiler, field->path, field->kind);
-    if (best == RESOLUTION_ABSENT && field->is_required)
+    if (highest == RESOLUTION_ABSENT && field->is_required)
         return error_fail(compiler->err, EX_DATAERR, "the schema lacks the path \"%s\"",
                           field->path);
     return STATUS_OK;

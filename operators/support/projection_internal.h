@@ -217,6 +217,7 @@ struct step {
 };
 
 struct path {
+    const char *text; /* with its alternatives, as configured; borrowed */
     struct step steps[PATH_STEPS_MAX];
     uint32_t count;
 };
@@ -278,15 +279,17 @@ void compiler_push(struct compiler *compiler, struct want want);
 enum status compiler_add_paths(struct compiler *compiler, const char *paths, struct want model,
                                uint32_t *slots_count, struct want_list *list) MUST_USE;
 
+/* Of several places (branches, alternatives) the highest stands for all: one that cannot be read
+ * must not hide behind one that can, or its documents would go unscreened. */
 enum resolution {
-    RESOLUTION_ABSENT,    /* the schema has no such path */
-    RESOLUTION_UNFITTING, /* it has, but it ends at a type that cannot be read as asked */
-    RESOLUTION_FOUND
+    RESOLUTION_ABSENT, /* the schema has no such path */
+    RESOLUTION_FOUND,
+    RESOLUTION_UNFITTING /* it has, but it ends at a type that cannot be read as asked */
 };
 
 enum resolution compiler_resolve(struct compiler *compiler, uint32_t type, struct want want);
 
-/* The best of a list. */
+/* The highest of a list. */
 enum resolution compiler_resolve_any(struct compiler *compiler, uint32_t type,
                                      struct want_list list);
 

@@ -37,7 +37,7 @@ enum status path_parse(const char *whole, const char **rest, struct path *path, 
 {
     const char *c = *rest;
     bool after_dot = true;
-    path->count = 0;
+    *path = (struct path){.text = whole};
     while (*c == ' ')
         c++;
     const char *start = c;

@@ -90,16 +90,16 @@ static enum resolution in_union(struct compiler *compiler, const struct schema_t
     const struct step *step = want_step(compiler, want);
     bool is_named = step && step->kind == STEP_BRANCH;
     want.step += is_named;
-    enum resolution best = RESOLUTION_ABSENT;
+    enum resolution highest = RESOLUTION_ABSENT;
     for (uint32_t i = 0; i < type->parts_count; i++) {
         uint32_t branch = schema->parts[type->parts_first + i].type;
         if (is_named ? !schema_type_is_named(&schema->types[branch], step->name, step->size)
                      : schema->types[branch].kind == TYPE_KIND_NULL)
             continue;
         enum resolution found = compiler_resolve(compiler, branch, want);
-        best = found > best ? found : best;
+        highest = found > highest ? found : highest;
     }
-    return best;
+    return highest;
 }
 
 static enum resolution in_record(struct compiler *compiler, const struct schema_type *type,
@@ -146,10 +146,10 @@ enum resolution compiler_resolve(struct compiler *compiler, uint32_t index, stru
 enum resolution compiler_resolve_any(struct compiler *compiler, uint32_t type,
                                      struct want_list list)
 {
-    enum resolution best = RESOLUTION_ABSENT;
+    enum resolution highest = RESOLUTION_ABSENT;
     for (uint32_t i = 0; i < list.count; i++) {
         enum resolution found = compiler_resolve(compiler, type, compiler->wants[list.first + i]);
-        best = found > best ? found : best;
+        highest = found > highest ? found : highest;
     }
-    return best;
+    return highest;
 }
