@@ -141,6 +141,84 @@ Test(generator, largest_list_has_room_and_its_last_entries_are_admitted)
     rule_data_close(rules);
 }
 
+/* --- the largest list of the shortest numbers: MLT has ten million, and 1 in 25 of them is listed
+ */
+
+enum { SHORT_ENTRIES = 200000, SHORT_APART = 1000, SHORT_EVENTS = 200000 };
+
+/* With this seed two of these entries come upon placeholders, 1234567 and 6666666. */
+static struct generator *open_short(void)
+{
+    return open_generator(38, GENERATOR_ENTRIES_MAX, 0, true);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static uint32_t value_of(const char number[NUMBER_SIZE_MAX])
+{
+    char text[NUMBER_SIZE_MAX + 1] = {0};
+    memcpy(text, number, NUMBER_SIZE_MAX);
+    return (uint32_t)strtoul(text, NULL, 10);
+}
+
+/* Half of the entries of MLT, sorted. The caller's: free. */
+static uint32_t *read_short(const struct generator *generator, const struct rule_data *rules)
+{
+    uint32_t *listed = calloc(SHORT_ENTRIES, sizeof *listed);
+    for (uint64_t i = 0; i < SHORT_ENTRIES; i++) {
+        struct generated_entry made;
+        struct entry entry;
+        generator_entry(generator, i * SHORT_APART, &made);
+        cr_assert_eq(canonical_entry(rules, &made.change, &entry), REJECTION_NO, "%s", made.id);
+        cr_assert_eq(memcmp(entry.issuer.code, "MLT", 3), 0);
+        listed[i] = value_of(entry.number);
+    }
+    qsort(listed, SHORT_ENTRIES, sizeof *listed, by_value);
+    return listed;
+}
+
+Test(generator, placeholders_are_left_out_and_no_number_is_listed_twice)
+{
+    struct rule_data *rules = open_rules();
+    struct generator *generator = open_short();
+    uint32_t *listed = read_short(generator, rules);
+    for (uint64_t i = 1; i < SHORT_ENTRIES; i++)
+        cr_assert_neq(listed[i], listed[i - 1]);
+    free(listed);
+    generator_close(generator);
+    rule_data_close(rules);
+}
+
+Test(generator, short_numbers_that_are_not_planted_are_not_on_a_long_list)
+{
+    struct rule_data *rules = open_rules();
+    struct generator *generator = open_short();
+    uint32_t *listed = read_short(generator, rules);
+    static struct generated_event event;
+    uint32_t seen = 0;
+    for (uint64_t i = 0; i < SHORT_EVENTS; i++) {
+        generator_event(generator, EVENT_BANKING, i, &event);
+        for (uint32_t j = 0; j < event.documents_count; j++) {
+            struct canonical form;
+            canonical_document(rules, &event.documents[j].sent, &form);
+            if (memcmp(form.issuer.code, "MLT", 3) != 0 || form.unscreenable != UNSCREENABLE_NO)
+                continue;
+            uint32_t value = value_of(form.number);
+            cr_assert_null(bsearch(&value, listed, SHORT_ENTRIES, sizeof value, by_value));
+            seen++;
+        }
+    }
+    cr_assert_gt(seen, 400); /* by chance, 8 of them would be listed */
+    free(listed);
+    generator_close(generator);
+    rule_data_close(rules);
+}
+
 Test(generator, entry_of_one_is_made)
 {
     struct generator *generator = open_generator(0, 1, 1, true);
