@@ -32,7 +32,8 @@ struct output {
     uint32_t schema_id;
     uint64_t accepted;
     uint64_t delivered;
-    uint64_t delivered_ns; /* when one last was */
+    uint64_t delivered_seen; /* when it was looked at last */
+    uint64_t moved_ns;       /* when it was last seen to have grown */
     bool is_failed;
     char reason[REASON_SIZE];
 };
@@ -45,7 +46,6 @@ static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque
 {
     (void)opaque;
     struct output *output = state;
-    output->delivered_ns = clock_monotonic_ns();
     if (delivery == KAFKA_DELIVERED) {
         output->delivered++;
         return;
@@ -55,14 +55,17 @@ static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque
     output->is_failed = true;
 }
 
-static enum status check_delivery(const struct output *output, struct error *err)
+static enum status check_delivery(struct output *output, struct error *err)
 {
+    uint64_t now_ns = clock_monotonic_ns();
+    if (output->delivered > output->delivered_seen || output->delivered == output->accepted)
+        output->moved_ns = now_ns;
+    output->delivered_seen = output->delivered;
+
     if (output->is_failed)
         return error_fail(err, EX_UNAVAILABLE, "topic %s: a record was not taken: %s",
                           output->topic, output->reason);
-    bool is_stalled = output->delivered < output->accepted &&
-                      clock_monotonic_ns() - output->delivered_ns > STALL_S * UINT64_C(1000000000);
-    if (is_stalled)
+    if (now_ns - output->moved_ns > STALL_S * UINT64_C(1000000000))
         return error_fail(err, EX_UNAVAILABLE,
                           "topic %s: nothing was taken for %d s; %" PRIu64 " of %" PRIu64
                           " records are delivered",
@@ -136,7 +139,7 @@ enum status output_open_topic(const struct config *config, const char *topic, co
     output->form = OUTPUT_AVRO;
     output->topic = topic;
     output->schema_id = schema_id;
-    output->delivered_ns = clock_monotonic_ns();
+    output->moved_ns = clock_monotonic_ns();
     enum status status = open_producer(output, config, err);
     if (status != STATUS_OK) {
         output_close(output);

@@ -3,10 +3,12 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "operators/support/kafka_internal.h"
 #include "operators/support/wire.h"
 #include "pipeline/base/assets.h"
+#include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/run/output.h"
 #include "tests/unit/temp_folder.h"
@@ -19,6 +21,40 @@ enum {
     SCHEMA_ID = 3,
     API_PRODUCE = 0
 };
+
+/* --- a clock that a test may stop --- */
+
+static _Atomic uint64_t stopped_at_ns; /* 0: it runs */
+
+static uint64_t read_ns(clockid_t id)
+{
+    struct timespec now;
+    (void)clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_monotonic_ns(void)
+{
+    uint64_t stopped_ns = stopped_at_ns;
+    return stopped_ns ? stopped_ns : read_ns(CLOCK_MONOTONIC);
+}
+
+int64_t clock_wall_ms(void)
+{
+    return (int64_t)(read_ns(CLOCK_REALTIME) / 1000000);
+}
+
+uint64_t clock_process_cpu_ns(void)
+{
+    return read_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+void clock_sleep_ms(uint32_t ms)
+{
+    (void)nanosleep(&(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000}, NULL);
+}
+
+/* --- fixture --- */
 
 static const char contract[] = "schemas/DocumentChange.avsc";
 
@@ -168,6 +204,28 @@ Test(output, schema_without_an_id_is_told)
     cr_assert_eq(output_open_topic(config, "changes", "schemas/BookingEvent.avsc", &output, &err),
                  STATUS_FAIL);
     cr_assert_eq(err.exit_code, EX_CONFIG);
+}
+
+Test(output, topic_that_takes_nothing_for_a_minute_ends_it)
+{
+    enum { LOOK_EVERY = 1024 };
+    struct output *output = open_topic("changes");
+    rd_kafka_mock_broker_set_down(kafka_mock_cluster(mock), 1);
+    uint32_t next = 0;
+    stopped_at_ns = clock_monotonic_ns();
+    for (; next < LOOK_EVERY; next++) /* the last of them looks, with nothing delivered */
+        cr_assert_eq(put(output, next), STATUS_OK, "%s", err.text);
+    stopped_at_ns += 59 * UINT64_C(1000000000);
+    for (; next < 2 * LOOK_EVERY; next++)
+        cr_assert_eq(put(output, next), STATUS_OK, "%s", err.text);
+    stopped_at_ns += 2 * UINT64_C(1000000000);
+    for (; next < 3 * LOOK_EVERY - 1; next++)
+        cr_assert_eq(put(output, next), STATUS_OK, "%s", err.text);
+    cr_assert_eq(put(output, next), STATUS_FAIL);
+    cr_assert_eq(err.exit_code, EX_UNAVAILABLE);
+    cr_assert_str_eq(err.text,
+                     "topic changes: nothing was taken for 60 s; 0 of 3072 records are delivered");
+    output_close(output);
 }
 
 Test(output, record_that_is_refused_ends_it)
