@@ -34,8 +34,7 @@ static void write_left(const struct progress *progress, uint64_t done, uint64_t 
     if (done == 0 || left == 0)
         return;
     if (left_s >= MINUTES_FROM_S)
-        (void)fprintf(progress->out, ", %llu min left",
-                      (unsigned long long)(left_s / MINUTE_S));
+        (void)fprintf(progress->out, ", %llu min left", (unsigned long long)(left_s / MINUTE_S));
     else
         (void)fprintf(progress->out, ", %llu s left", (unsigned long long)left_s);
 }
