@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "operators/support/keys.h"
 #include "operators/support/spool.h"
@@ -221,6 +223,24 @@ Test(spool, folder_that_is_missing_is_told)
     cr_assert_eq(status, STATUS_FAIL);
     cr_assert_eq(err.exit_code, EX_UNAVAILABLE);
     cr_assert_str_eq(err.text, "a temporary file cannot be made: No such file or directory "
+                               "(TMPDIR says in which folder)");
+    spool_close(spool);
+}
+
+Test(spool, disk_that_takes_no_more_is_told)
+{
+    static const uint8_t content[SPOOL_BLOCK_BYTES / 2];
+    cr_assert_neq(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){SPOOL_BLOCK_BYTES, SPOOL_BLOCK_BYTES}),
+                 0);
+    struct spool *spool = spool_open();
+    struct error err = {0};
+    enum status status = STATUS_OK;
+    for (int i = 0; i < 3 && status == STATUS_OK; i++)
+        status = spool_add(spool, bytes_of(content, sizeof content), &err);
+    cr_assert_eq(status, STATUS_FAIL);
+    cr_assert_eq(err.exit_code, EX_UNAVAILABLE);
+    cr_assert_str_eq(err.text, "a temporary file cannot be written: File too large "
                                "(TMPDIR says in which folder)");
     spool_close(spool);
 }
