@@ -159,12 +159,19 @@ static void load(struct bench *bench)
     struct watch taken = watch_stop(began);
     struct feed_offset offset = {0, (int64_t)bench->entries};
     struct store_ingested ingested;
-    must(store_ingest_end(bench->store, &offset, 1, &ingested, &err), &err);
+    uint64_t step_ns_max = 0;
+    must(store_ingest_end(bench->store, &offset, 1, &err), &err);
+    for (bool done = false; !done;) {
+        struct watch step = watch_start();
+        must(store_ingest_step(bench->store, &done, &ingested, &err), &err);
+        uint64_t step_ns = watch_stop(step).wall_ns;
+        step_ns_max = step_ns > step_ns_max ? step_ns : step_ns_max;
+    }
     struct watch took = watch_stop(began);
     printf("{\"entries\":%" PRIu64 ",\"load_s\":%.2f,\"load_cpu_s\":%.2f,\"load_take_cpu_s\":%.2f,"
-           "\"load_changes_per_s\":%.0f,\"load_peak_mb\":%ld,\n",
+           "\"load_changes_per_s\":%.0f,\"load_peak_mb\":%ld,\"load_step_ms_max\":%.0f,\n",
            bench->entries, seconds(took.wall_ns), seconds(took.cpu_ns), seconds(taken.cpu_ns),
-           (double)bench->entries / seconds(took.wall_ns), peak_mb());
+           (double)bench->entries / seconds(took.wall_ns), peak_mb(), (double)step_ns_max / 1e6);
     store_close(bench->store);
 }
 

@@ -67,24 +67,30 @@ enum status store_apply(struct store *store, const struct entry *entries, uint32
                         enum store_outcome *outcomes, struct error *err) MUST_USE;
 
 /* The first load, instead of store_apply, into a store to which nothing was applied before, not
- * even an offset: changes are sorted on disk and taken in at once, five times as fast. Until the
- * end nothing of them is seen; a crash before it leaves an empty store. The rule of revisions holds
- * for changes of one id in the order they are given. */
+ * even an offset: changes are sorted on disk and taken in at once, at a third of the cost. Until
+ * that is done nothing of them is seen; a crash before leaves an empty store. The rule of revisions
+ * holds for the changes of one id in the order they are given. */
 bool store_is_empty(const struct store *store);
 enum status store_ingest_begin(struct store *store, struct error *err) MUST_USE;
 enum status store_ingest(struct store *store, const struct entry *entries, uint32_t count,
                          struct error *err) MUST_USE;
+
+/* There are no more: what comes then is done in steps of a moment each, until *done; that is
+ * durable, with the offsets. */
+enum status store_ingest_end(struct store *store, const struct feed_offset *offsets,
+                             uint32_t offsets_count, struct error *err) MUST_USE;
 
 struct store_ingested {
     uint64_t applied;
     uint64_t older; /* as STORE_OLDER */
 };
 
-/* Takes them in, with the offsets; durable when it returns. */
-enum status store_ingest_end(struct store *store, const struct feed_offset *offsets,
-                             uint32_t offsets_count, struct store_ingested *out,
-                             struct error *err) MUST_USE;
-void store_ingest_cancel(struct store *store); /* nothing happens when none was begun */
+enum status store_ingest_step(struct store *store, bool *done, struct store_ingested *out,
+                              struct error *err) MUST_USE;
+
+/* Nothing happens when none was begun. After store_ingest_end the store is of no use any more but
+ * to be closed; the next start finds it empty. */
+void store_ingest_cancel(struct store *store);
 
 /* Does the removals whose readers have left; never waits. *pending: how many still wait. */
 enum status store_settle(struct store *store, uint32_t *pending, struct error *err) MUST_USE;
