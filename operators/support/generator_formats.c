@@ -274,7 +274,7 @@ static const struct issuer_names *find_issuer(const char *code)
     for (uint32_t i = 0; i < ISSUERS; i++)
         if (strcmp(issuers[i].alpha_3, code) == 0)
             return &issuers[i];
-    assert(!"every row names an issuer");
+    assert(false && "every row names an issuer");
     return NULL;
 }
 
@@ -283,7 +283,7 @@ static const char *find_symbols(char name)
     for (uint32_t i = 0; i < sizeof symbol_sets / sizeof *symbol_sets; i++)
         if (symbol_sets[i].name == name)
             return symbol_sets[i].symbols;
-    assert(!"every place has its symbols");
+    assert(false && "every place has its symbols");
     return NULL;
 }
 

@@ -12,7 +12,7 @@ struct task {
     uint32_t place;        /* index of the part to fill, NO_PART for the root; or of the type */
 };
 
-enum { NO_PART = UINT32_MAX };
+static const uint32_t NO_PART = UINT32_MAX;
 
 struct reader {
     struct schema *schema;
