@@ -112,7 +112,8 @@ static void forget_later(struct batch *batch, uint32_t held)
 }
 
 /* Takes the documents of one record into the window; false: it does not fit, and ends the window.
- */
+ * Only a record that is alone in its window is taken in slices, also when those before it have no
+ * documents. */
 static bool take_documents(struct batch *batch, uint32_t index)
 {
     struct record *record = &batch->records[index];
@@ -125,7 +126,7 @@ static bool take_documents(struct batch *batch, uint32_t index)
         &batch->documents[first], BATCH_SUBJECTS_MAX - first, &count, &more);
     if (record->status != RECORD_OK)
         return true;
-    if (more && first > 0) {
+    if (more && index > batch->records_done) {
         batch->documents_arena.used_bytes = arena_used_bytes;
         return false;
     }
