@@ -13,6 +13,7 @@ struct seen {
     struct canonical *forms;
     uint32_t forms_count;
     uint32_t *slots; /* index into forms + 1, or SEEN_EMPTY */
+    uint32_t *used;  /* by form: its slot, so that forgetting costs no more than remembering */
     uint64_t seed;   /* secret: a sender cannot aim at one chain */
 };
 
@@ -31,6 +32,7 @@ static enum status canonical_open(const struct environment *environment, void **
     state->counters = environment->counters;
     state->seen.forms = memory_new(RECORD_DOCUMENTS_MAX, sizeof *state->seen.forms);
     state->seen.slots = memory_new(SEEN_SLOTS, sizeof *state->seen.slots);
+    state->seen.used = memory_new(RECORD_DOCUMENTS_MAX, sizeof *state->seen.used);
     random_secret(&state->seen.seed, sizeof state->seen.seed);
     *out = state;
     return STATUS_OK;
@@ -41,6 +43,7 @@ static void canonical_close(void *opened)
     struct canonical_state *state = opened;
     memory_free(state->seen.forms);
     memory_free(state->seen.slots);
+    memory_free(state->seen.used);
     memory_free(state);
 }
 
@@ -75,14 +78,16 @@ static bool seen_before(struct seen *seen, const struct canonical *form)
         if (is_same_document(&seen->forms[seen->slots[slot] - 1], form))
             return true;
     seen->forms[seen->forms_count] = *form;
+    seen->used[seen->forms_count] = slot;
     seen->slots[slot] = ++seen->forms_count;
     return false;
 }
 
 static void seen_reset(struct seen *seen)
 {
+    for (uint32_t i = 0; i < seen->forms_count; i++)
+        seen->slots[seen->used[i]] = SEEN_EMPTY;
     seen->forms_count = 0;
-    memset(seen->slots, 0, SEEN_SLOTS * sizeof *seen->slots);
 }
 
 static bool is_repeated(const struct batch *batch, uint32_t first, uint32_t index)
