@@ -42,7 +42,9 @@ static enum status hold(struct source *source, const struct record *record, stru
     const struct environment *environment = &source->environment;
     const struct origin *origin = &record->origin;
     int32_t index = ledger_find(environment->ledger, origin->input, origin->partition);
-    if (index == LEDGER_SLOT_NONE)
+    const struct ledger_slot *slot =
+        index == LEDGER_SLOT_NONE ? NULL : ledger_slot(environment->ledger, (uint32_t)index);
+    if (!slot || !slot->held || slot->held_offset != origin->offset)
         return STATUS_OK; /* taken away meanwhile: its next owner reads the record */
     source->held++;
     counters_add(&environment->counters->held, 1);
@@ -51,7 +53,7 @@ static enum status hold(struct source *source, const struct record *record, stru
              LOG_INTEGER("partition", origin->partition), LOG_INTEGER("offset", origin->offset),
              LOG_INTEGER("schema_id", record->schema_id));
 
-    struct kafka_position position = position_of(ledger_slot(environment->ledger, (uint32_t)index));
+    struct kafka_position position = position_of(slot);
     TRY(kafka_pause(environment->consumer, &position, 1, err));
     return kafka_seek(environment->consumer, &position, 1, err);
 }

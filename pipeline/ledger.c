@@ -25,7 +25,7 @@ struct ledger {
     uint32_t first; /* sequence number of the oldest interval not settled */
     uint32_t open;  /* sequence number of the open interval */
     int64_t began_ms;
-    int64_t *committed; /* by slot: the last position handed out, so that it is not again */
+    int64_t *committed; /* by slot: the last position handed out, so that it is not again; -1 */
 };
 
 struct ledger *ledger_open(void)
@@ -102,7 +102,7 @@ bool ledger_take(struct ledger *ledger, uint16_t input, int32_t partition, int64
     ledger->slots[index] = (struct ledger_slot){
         .input = input, .partition = partition, .from_offset = offset, .next_offset = offset};
     ledger->taken[index] = true;
-    ledger->committed[index] = offset;
+    ledger->committed[index] = -1;
     if ((uint32_t)index >= ledger->slots_count)
         ledger->slots_count = (uint32_t)index + 1;
     for (uint32_t i = 0; i < LEDGER_INTERVALS_MAX; i++)
@@ -167,6 +167,18 @@ static void hold(struct ledger_slot *slot, const struct record *record)
     slot->held_schema_id = record->schema_id;
 }
 
+/* The record is done with: the position moves behind it, or back to where a log that was cut off
+ * goes on. */
+static void move_on(struct ledger_slot *slot, const struct record *record)
+{
+    slot->next_offset =
+        record->status == RECORD_OFFSETS_LOST ? record->resumes_at : record->origin.offset + 1;
+    if (slot->next_offset < slot->from_offset)
+        slot->from_offset = slot->next_offset;
+    slot->sought = false;
+    slot->moved = true;
+}
+
 void ledger_count_window(struct ledger *ledger, const struct batch *batch)
 {
     for (uint32_t i = batch->records_done; i < batch->window_end; i++) {
@@ -186,10 +198,7 @@ void ledger_count_window(struct ledger *ledger, const struct batch *batch)
             continue; /* the record counts with its last slice */
         slot->tally.records += record->status == RECORD_OFFSETS_LOST ? 0 : 1;
         slot->tally.dead_letters += record_is_dead_letter(record);
-        slot->next_offset = record->status == RECORD_OFFSETS_LOST
-                                ? record->origin.offset + (int64_t)record->offsets_lost
-                                : record->origin.offset + 1;
-        slot->sought = false;
+        move_on(slot, record);
     }
     if (batch->window_has_unscreenable)
         count_unscreenable(ledger, batch);
@@ -258,6 +267,12 @@ void ledger_close_interval(struct ledger *ledger, int64_t now_ms)
     assert(next->sent == next->delivered);
     next->sent = 0;
     next->delivered = 0;
+}
+
+void ledger_commit_again(struct ledger *ledger)
+{
+    for (uint32_t i = 0; i < ledger->slots_count; i++)
+        ledger->committed[i] = -1;
 }
 
 uint32_t ledger_take_settled(struct ledger *ledger, struct ledger_position *out, uint32_t capacity)

@@ -34,6 +34,7 @@ struct ledger_slot {
     uint16_t input;
     bool held;   /* its record at held_offset waits for a schema */
     bool sought; /* moved back: what the consumer calls its position is not to be trusted yet */
+    bool moved;  /* a record, or a gap, was counted since it was taken */
     int32_t partition;
     uint32_t held_schema_id;
     int64_t held_offset;
@@ -45,7 +46,9 @@ struct ledger_slot {
 struct ledger *ledger_open(void);
 void ledger_close(struct ledger *ledger);
 
-/* Takes a partition from `offset` on; false when WORKER_PARTITIONS_MAX are held. */
+/* Takes a partition from `offset` on; false when WORKER_PARTITIONS_MAX are held. Its position is
+ * committed with the next interval even if it does not move: what `start` decided is decided once,
+ * not again at every start until the first record comes. */
 bool ledger_take(struct ledger *ledger, uint16_t input, int32_t partition, int64_t offset);
 
 /* Gives a partition up: it is no longer in slots or in positions still to be committed. */
@@ -86,13 +89,17 @@ bool ledger_is_full(const struct ledger *ledger);
  * interval's receipts are sent before; the ledger is not full. */
 void ledger_close_interval(struct ledger *ledger, int64_t now_ms);
 
-/* The newest settled interval's positions, by slot index; 0 when there is nothing new to commit.
- * Forgets it and all earlier ones. */
+/* The newest settled interval's positions, by slot index, as far as they were not handed out
+ * before; 0 when there is nothing new to commit. Forgets it and all earlier ones. */
 struct ledger_position {
     uint16_t input;
     int32_t partition;
     int64_t offset;
 };
 uint32_t ledger_take_settled(struct ledger *ledger, struct ledger_position *out, uint32_t capacity);
+
+/* What was handed out may not have been committed: the next settled interval tells all positions.
+ */
+void ledger_commit_again(struct ledger *ledger);
 
 #endif

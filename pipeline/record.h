@@ -41,6 +41,7 @@ struct record {
     struct origin origin;
     int64_t received_at_ms;
     uint64_t offsets_lost; /* with RECORD_OFFSETS_LOST: how many, from origin.offset on */
+    int64_t resumes_at;    /* and where reading goes on; below origin.offset in a log cut off */
     uint32_t schema_id;
     uint32_t documents_done; /* screened in earlier rounds, when the record is sliced */
     uint32_t subjects_first; /* of this round: index into the batch */

@@ -12,7 +12,7 @@ enum {
     LETTERS_MAX = 4096, /* on their way at once; more wait like a full queue */
     NUMBER_TEXT_SIZE = 24,
     OWN_HEADERS = 10,
-    ORIGINAL_HEADERS_MAX = 54,
+    ORIGINAL_HEADERS = 54, /* room for more is made when more come */
 };
 
 enum letter_state { LETTER_FREE, LETTER_SENT, LETTER_TOO_LARGE, LETTER_SENT_BARE };
@@ -35,13 +35,15 @@ struct dead_letters {
     struct kafka_producer *producer;
     struct ledger *ledger;
     struct letter letters[LETTERS_MAX];
-    uint32_t next;      /* where to look for a free place */
-    uint32_t too_large; /* how many wait to be sent again */
+    uint32_t next;                     /* where to look for a free place */
+    uint32_t too_large;                /* how many wait to be sent again */
+    struct kafka_header_field *fields; /* of the message being sent */
+    uint32_t fields_capacity;
 };
 
 /* Headers of one message and the texts they borrow. */
 struct headers {
-    struct kafka_header_field fields[ORIGINAL_HEADERS_MAX + OWN_HEADERS];
+    struct kafka_header_field *fields;
     uint32_t count;
     char numbers[OWN_HEADERS][NUMBER_TEXT_SIZE];
     char hash[ID_TEXT_SIZE];
@@ -54,11 +56,16 @@ struct dead_letters *dead_letters_open(const struct config *config, struct kafka
     letters->config = config;
     letters->producer = producer;
     letters->ledger = ledger;
+    letters->fields_capacity = ORIGINAL_HEADERS + OWN_HEADERS;
+    letters->fields = memory_new(letters->fields_capacity, sizeof *letters->fields);
     return letters;
 }
 
 void dead_letters_close(struct dead_letters *letters)
 {
+    if (!letters)
+        return;
+    memory_free(letters->fields);
     memory_free(letters);
 }
 
@@ -95,13 +102,25 @@ static void add_own(struct headers *headers, const struct config *config,
     add_text(headers, "checkit.build", CHECKIT_BUILD);
 }
 
+/* The original's headers, all of them. */
+static void take_headers(struct dead_letters *letters, const struct record *record,
+                         struct headers *headers)
+{
+    uint32_t wanted = (record ? kafka_headers_count(record) : 0) + OWN_HEADERS;
+    if (wanted > letters->fields_capacity) {
+        letters->fields = memory_resize(letters->fields, wanted, sizeof *letters->fields);
+        letters->fields_capacity = wanted;
+    }
+    headers->fields = letters->fields;
+    headers->count = record ? kafka_headers(record, headers->fields, wanted - OWN_HEADERS) : 0;
+}
+
 /* The letter's place is its tag; the record is NULL when it is sent again. */
 static enum status produce(struct dead_letters *letters, struct letter *letter,
                            const struct record *record, struct error *err)
 {
-    struct headers headers = {.count = 0};
-    if (record)
-        headers.count = kafka_headers(record, headers.fields, ORIGINAL_HEADERS_MAX);
+    struct headers headers;
+    take_headers(letters, record, &headers);
     add_own(&headers, letters->config, letter);
 
     struct tag tag = {TAG_DEAD_LETTER, letter->interval, (uint64_t)(letter - letters->letters)};

@@ -6,7 +6,7 @@
  * finds too large is produced again without key and value, and checkit.hash (BLAKE2b-128 of the
  * value) says what is missing (design 6).
  *
- * One thread, the worker's. Allocates only in open.
+ * One thread, the worker's. Allocates in open, and for a record with more headers than any before.
  */
 #ifndef CHECKIT_DEAD_LETTERS_H
 #define CHECKIT_DEAD_LETTERS_H

@@ -15,6 +15,7 @@
 #ifndef CHECKIT_KAFKA_H
 #define CHECKIT_KAFKA_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,6 +49,9 @@ struct kafka_rebalance {
     /* Given up when the call returns: commit now (kafka_commit). lost: someone else may have them
      * already. */
     void (*revoked)(void *state, const struct kafka_position *positions, uint32_t count, bool lost);
+    /* May be NULL. Set by any thread when the consumer is to be closed: a poll that asks for the
+     * offsets of new partitions then gives up within 2 s, without having taken them. */
+    const _Atomic bool *stop;
 };
 
 /* In a group: subscribes to the configured inputs. worker names the client. config is not kept. */
@@ -60,16 +64,17 @@ enum status kafka_consumer_open(const struct config *config, uint32_t worker,
 enum status kafka_reader_open(const struct config *config, const char *topic, const char *client,
                               struct kafka_consumer **out, struct error *err) MUST_USE;
 
-/* Leaves the group. Every message must have been released. */
+/* Leaves the group, as far as a broker that does not answer lets it in 5 s. Every message must have
+ * been released. */
 void kafka_consumer_close(struct kafka_consumer *consumer);
 
 /* Waits up to timeout_ms for a first message, then takes what is there, up to capacity. Fills
  * message, key, payload, origin and received_at_ms of each record; status is RECORD_OK, or
  * RECORD_OFFSETS_LOST for a gap (no message; origin.offset is the first lost offset, offsets_lost
- * how many; reading goes on at the low watermark). offsets_lost is 0 when the log ends before the
- * position origin.offset, as when the topic was created anew: what there is comes again. Serves
- * rebalances; offsets of new partitions may take 60 s. STATUS_FAIL, and no record, on errors that
- * do not pass: fatal, not authorized, or a record that cannot be read (broken checksum). */
+ * how many; reading goes on at resumes_at, the low watermark). offsets_lost is 0 when the log ends
+ * before the position origin.offset, as when the topic was created anew: what there is comes again.
+ * Serves rebalances; offsets of new partitions may take 60 s. STATUS_FAIL, and no record, on errors
+ * that do not pass: fatal, not authorized, or a record that cannot be read (broken checksum). */
 enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
                        uint32_t timeout_ms, uint32_t *count, struct error *err) MUST_USE;
 
@@ -83,6 +88,9 @@ struct kafka_header_field {
 
 /* A header of a record's message; data NULL when absent. */
 struct bytes kafka_header(const struct record *record, const char *name);
+
+/* How many headers a record's message has. */
+uint32_t kafka_headers_count(const struct record *record);
 
 /* All headers in their order, as many as fit; borrowed from the message. Returns how many. */
 uint32_t kafka_headers(const struct record *record, struct kafka_header_field *out,
@@ -107,11 +115,13 @@ enum status kafka_resume(struct kafka_consumer *consumer, const struct kafka_pos
 enum status kafka_seek(struct kafka_consumer *consumer, const struct kafka_position *positions,
                        uint32_t count, struct error *err) MUST_USE;
 
-/* Commits, leaving out positions without an offset; waits for the broker's answer when sync (at
- * most 5 s: STATUS_RETRY), else returns at once and reports failures to the log. A commit refused
- * since the partitions have moved on is STATUS_ABORT. */
+/* Commits, leaving out positions without an offset, and waits for the broker's answer up to
+ * timeout_ms (then STATUS_RETRY). 0: in the background; whether one failed since last asked is
+ * told by kafka_take_commit_failure once a poll has served the answer. A commit refused since the
+ * partitions have moved on is STATUS_ABORT. */
 enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
-                         uint32_t count, bool sync, struct error *err) MUST_USE;
+                         uint32_t count, uint32_t timeout_ms, struct error *err) MUST_USE;
+bool kafka_take_commit_failure(struct kafka_consumer *consumer);
 
 /* Low and high (with read_committed: last stable) offsets now; waits for the broker. */
 enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, int32_t partition,
@@ -121,7 +131,8 @@ enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, in
 enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
                        uint32_t count, struct error *err) MUST_USE;
 
-/* Committed offsets of the group; KAFKA_OFFSET_NONE where there is none. Waits for the broker. */
+/* Committed offsets of the group; KAFKA_OFFSET_NONE where there is none. Waits for the broker, 2 s.
+ */
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
                             uint32_t count, struct error *err) MUST_USE;
 

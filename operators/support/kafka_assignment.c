@@ -1,4 +1,6 @@
+#include <assert.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 
 #include "operators/support/kafka_internal.h"
 #include "pipeline/base/clock.h"
@@ -7,9 +9,9 @@
 
 enum {
     ASSIGN_MS = 60000,      /* offsets of new partitions, all attempts together */
-    ATTEMPT_MS = 5000,      /* one of them */
+    ATTEMPT_MS = 2000,      /* one of them, and the longest that a stop waits for */
     ATTEMPT_PAUSE_MS = 500, /* between two */
-    GAP_ANSWER_MS = 2000,
+    GAP_ANSWERS_MS = 2000,  /* of one round over all partitions outside their log */
     GAP_RETRY_MS = 1000
 };
 
@@ -17,10 +19,16 @@ static const uint64_t NS_PER_MS = 1000000;
 
 /* --- where a new partition starts --- */
 
+static bool is_stopping(const struct kafka_consumer *consumer)
+{
+    return consumer->rebalance.stop && atomic_load(consumer->rebalance.stop);
+}
+
 typedef rd_kafka_resp_err_t (*question)(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list,
                                         int timeout_ms);
 
-/* Fills the offsets of the list, asking again until the brokers have answered for all. */
+/* Fills the offsets of the list, asking again until the brokers have answered for all.
+ * STATUS_RETRY: not until the consumer was to be closed. */
 static enum status ask_offsets(struct kafka_consumer *consumer, question ask, const char *what,
                                rd_kafka_topic_partition_list_t *list, struct error *err)
 {
@@ -37,6 +45,8 @@ static enum status ask_offsets(struct kafka_consumer *consumer, question ask, co
             return STATUS_OK;
 
         enum status status = kafka_call_failed(err, code, what);
+        if (status == STATUS_RETRY && is_stopping(consumer))
+            return status;
         if (status != STATUS_RETRY || clock_monotonic_ns() > deadline_ns)
             return STATUS_FAIL;
         LOG_WARN("kafka", "waiting for offsets of new partitions", LOG_TEXT("what", what),
@@ -216,9 +226,11 @@ void kafka_on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,
         return;
     }
     struct error err = {0};
-    enum status status = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
-                             ? on_assigned(consumer, list, &err)
-                             : on_revoked(consumer, list, &err);
+    bool is_assigned = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    enum status status =
+        is_assigned ? on_assigned(consumer, list, &err) : on_revoked(consumer, list, &err);
+    if (is_assigned && status == STATUS_RETRY)
+        return; /* about to be closed, and never held them */
     if (status != STATUS_OK && consumer->callback_status == STATUS_OK) {
         consumer->callback_status = STATUS_FAIL;
         consumer->callback_error = err;
@@ -242,14 +254,14 @@ static int64_t position_now(struct kafka_consumer *consumer, uint16_t index, int
  * it stands. A position below low has lost what lies between. A position above high, or one that
  * librdkafka found cut off (no offset), is of a log that exists no more: all there is, is read. */
 static enum status close_gap(struct kafka_consumer *consumer, uint16_t index, int32_t partition,
-                             int64_t failed_at, struct record *out, uint32_t *count,
+                             int64_t failed_at, int timeout_ms, struct record *out, uint32_t *count,
                              struct error *err)
 {
     const char *topic = consumer->topics[index].name;
     int64_t low;
     int64_t high;
     rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(consumer->client, topic, partition,
-                                                                &low, &high, GAP_ANSWER_MS);
+                                                                &low, &high, timeout_ms);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return kafka_call_failed(err, code, "watermarks");
     if (failed_at >= low && failed_at <= high)
@@ -268,8 +280,45 @@ static enum status close_gap(struct kafka_consumer *consumer, uint16_t index, in
         .origin = {.input = index, .partition = partition, .offset = from, .timestamp_ms = -1},
         .received_at_ms = clock_wall_ms(),
         .offsets_lost = lost,
+        .resumes_at = low,
         .status = RECORD_OFFSETS_LOST,
     };
+    return STATUS_OK;
+}
+
+/* Behind the others: one without an answer must not keep them from theirs. */
+static void ask_later(rd_kafka_topic_partition_list_t *outside)
+{
+    rd_kafka_topic_partition_list_t *first = rd_kafka_topic_partition_list_new(1);
+    const rd_kafka_topic_partition_t *element = &outside->elems[0];
+    rd_kafka_topic_partition_list_add(first, element->topic, element->partition)->offset =
+        element->offset;
+    rd_kafka_topic_partition_list_del_by_idx(outside, 0);
+    rd_kafka_topic_partition_list_add(outside, first->elems[0].topic, first->elems[0].partition)
+        ->offset = first->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(first);
+}
+
+/* The first of those outside. One that is closed is no longer in the list. */
+static enum status close_first_gap(struct kafka_consumer *consumer, int timeout_ms,
+                                   struct record *out, uint32_t *count, struct error *err)
+{
+    const rd_kafka_topic_partition_t *element = &consumer->outside->elems[0];
+    uint16_t index;
+    bool is_known = kafka_topic_named(consumer, element->topic, &index) != NULL;
+    assert(is_known); /* note_outside took it from a topic of ours */
+    struct error reason = {0};
+    enum status status = close_gap(consumer, index, element->partition, element->offset, timeout_ms,
+                                   out, count, &reason);
+    if (status == STATUS_FAIL && err)
+        *err = reason;
+    if (status == STATUS_OK || status == STATUS_FAIL)
+        return status;
+    LOG_WARN("kafka", "waiting for the watermarks of a lost position",
+             LOG_TEXT("topic", element->topic), LOG_INTEGER("partition", element->partition),
+             LOG_TEXT("reason", reason.text));
+    consumer->outside_retry_ns = clock_monotonic_ns() + GAP_RETRY_MS * NS_PER_MS;
+    ask_later(consumer->outside);
     return STATUS_OK;
 }
 
@@ -277,23 +326,18 @@ static enum status close_gap(struct kafka_consumer *consumer, uint16_t index, in
 enum status kafka_close_gaps(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
                              uint32_t *count, struct error *err)
 {
-    if (consumer->outside->cnt == 0 || clock_monotonic_ns() < consumer->outside_retry_ns)
+    if (consumer->outside->cnt == 0)
         return STATUS_OK;
-    for (int i = consumer->outside->cnt - 1; i >= 0 && *count < capacity; i--) {
-        const rd_kafka_topic_partition_t *element = &consumer->outside->elems[i];
-        uint16_t index;
-        if (!kafka_topic_named(consumer, element->topic, &index))
-            continue;
-        enum status status =
-            close_gap(consumer, index, element->partition, element->offset, out, count, err);
-        if (status == STATUS_FAIL)
-            return status;
-        if (status == STATUS_OK)
-            continue; /* restarting took it from the list */
-        LOG_WARN("kafka", "waiting for the watermarks of a lost position",
-                 LOG_TEXT("topic", element->topic), LOG_INTEGER("partition", element->partition),
-                 LOG_TEXT("reason", err ? err->text : ""));
-        consumer->outside_retry_ns = clock_monotonic_ns() + GAP_RETRY_MS * NS_PER_MS;
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t deadline_ns = now_ns + GAP_ANSWERS_MS * NS_PER_MS;
+    if (now_ns < consumer->outside_retry_ns)
+        return STATUS_OK;
+    for (int left = consumer->outside->cnt; left > 0 && *count < capacity; left--) {
+        now_ns = clock_monotonic_ns();
+        if (now_ns >= deadline_ns)
+            break;
+        int timeout_ms = (int)((deadline_ns - now_ns) / NS_PER_MS) + 1;
+        TRY(close_first_gap(consumer, timeout_ms, out, count, err));
     }
     return STATUS_OK;
 }

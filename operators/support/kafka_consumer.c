@@ -101,6 +101,14 @@ enum status kafka_reader_open(const struct config *config, const char *topic, co
     return status;
 }
 
+/* After a fatal error librdkafka does not leave the group, and without the flag it would wait for
+ * having left for ever. */
+static void close_client(rd_kafka_t *client)
+{
+    bool is_dead = rd_kafka_fatal_error(client, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_destroy_flags(client, is_dead ? RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE : 0);
+}
+
 void kafka_consumer_close(struct kafka_consumer *consumer)
 {
     if (!consumer)
@@ -119,7 +127,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
     if (consumer->cluster_id)
         rd_kafka_mem_free(consumer->client, consumer->cluster_id);
     if (consumer->client)
-        rd_kafka_destroy(consumer->client);
+        close_client(consumer->client);
     memory_free(consumer->topics);
     memory_free(consumer);
 }
@@ -305,6 +313,15 @@ struct bytes kafka_header(const struct record *record, const char *name)
         rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return (struct bytes){0};
     return bytes_of(value, size);
+}
+
+uint32_t kafka_headers_count(const struct record *record)
+{
+    rd_kafka_headers_t *headers;
+    if (!record->message ||
+        rd_kafka_message_headers(record->message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    return (uint32_t)rd_kafka_header_cnt(headers);
 }
 
 uint32_t kafka_headers(const struct record *record, struct kafka_header_field *out,

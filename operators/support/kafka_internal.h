@@ -58,6 +58,7 @@ struct kafka_consumer {
     uint64_t outside_retry_ns;
     enum status callback_status; /* of the last rebalance */
     struct error callback_error;
+    bool commit_failed; /* one in the background, since last asked */
     char *cluster_id;
     rd_kafka_message_t *messages[BATCH_RECORDS_MAX];
 };

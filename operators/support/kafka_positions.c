@@ -7,8 +7,8 @@
 
 enum {
     ANSWER_MS = 10000, /* one question to the brokers */
-    SEEK_MS = 5000,
-    COMMIT_MS = 5000
+    COMMITTED_MS = 2000,
+    SEEK_MS = 5000
 };
 
 /* --- topics and partitions --- */
@@ -184,23 +184,32 @@ void kafka_on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
                         rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     (void)client;
-    (void)opaque;
+    struct kafka_consumer *consumer = opaque;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = kafka_first_error(list);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
         return;
+    consumer->commit_failed = true;
     LOG_WARN("kafka", "commit failed; a later one covers it", LOG_INTEGER("partitions", list->cnt),
              LOG_TEXT("reason", rd_kafka_err2str(code)));
 }
 
+bool kafka_take_commit_failure(struct kafka_consumer *consumer)
+{
+    bool failed = consumer->commit_failed;
+    consumer->commit_failed = false;
+    return failed;
+}
+
 static rd_kafka_resp_err_t commit_and_wait(struct kafka_consumer *consumer,
-                                           const rd_kafka_topic_partition_list_t *list)
+                                           const rd_kafka_topic_partition_list_t *list,
+                                           uint32_t timeout_ms)
 {
     rd_kafka_queue_t *answers = rd_kafka_queue_new(consumer->client);
     rd_kafka_event_t *event = NULL;
     rd_kafka_resp_err_t code = rd_kafka_commit_queue(consumer->client, list, answers, NULL, NULL);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        event = rd_kafka_queue_poll(answers, COMMIT_MS);
+        event = rd_kafka_queue_poll(answers, (int)timeout_ms);
         code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
     }
     if (event && code == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -212,13 +221,13 @@ static rd_kafka_resp_err_t commit_and_wait(struct kafka_consumer *consumer,
 }
 
 enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
-                         uint32_t count, bool sync, struct error *err)
+                         uint32_t count, uint32_t timeout_ms, struct error *err)
 {
     rd_kafka_topic_partition_list_t *list = kafka_list_of(consumer, positions, count, true);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (list->cnt > 0)
-        code =
-            sync ? commit_and_wait(consumer, list) : rd_kafka_commit(consumer->client, list, true);
+        code = timeout_ms ? commit_and_wait(consumer, list, timeout_ms)
+                          : rd_kafka_commit(consumer->client, list, true);
     rd_kafka_topic_partition_list_destroy(list);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return STATUS_OK;
@@ -263,7 +272,7 @@ enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_positi
     if (count == 0)
         return STATUS_OK;
     rd_kafka_topic_partition_list_t *list = kafka_list_of(consumer, positions, count, false);
-    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client, list, ANSWER_MS);
+    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client, list, COMMITTED_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = kafka_first_error(list);
     for (uint32_t i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < count; i++) {

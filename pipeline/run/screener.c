@@ -57,9 +57,8 @@ struct screener {
     struct error feed_err;
 
     struct worker_settings settings;
-    struct kafka_position *ends;
+    struct worker_end *ends; /* NULL without --until-end */
     struct thread workers[WORKERS_MAX];
-    _Atomic uint32_t workers_open;   /* opened so far */
     _Atomic uint32_t workers_failed; /* ended with a failure */
     _Atomic bool stop;
     _Atomic uint64_t stop_deadline_ns;
@@ -222,7 +221,8 @@ static enum status ask_input(struct screener *screener, uint16_t input, bool wan
             status = error_fail(err, EX_CONFIG, "the inputs have more than %d partitions",
                                 (int)ENDS_MAX);
         if (status == STATUS_OK && low < high)
-            screener->ends[(*ends_count)++] = (struct kafka_position){input, (int32_t)i, high};
+            screener->ends[(*ends_count)++].position =
+                (struct kafka_position){input, (int32_t)i, high};
     }
     kafka_consumer_close(reader);
     return status;
@@ -253,6 +253,7 @@ static enum status ask_inputs(struct screener *screener, enum screener_end end, 
         .receipt_schema_id = screener->receipt_schema_id,
         .ends = screener->ends,
         .ends_count = ends_count,
+        .stop = &screener->stop,
     };
     return STATUS_OK;
 }
@@ -267,7 +268,6 @@ static void *run_worker(void *state)
     thread->status = worker_open(&screener->settings, thread->index, &worker, &thread->err);
     if (thread->status == STATUS_OK) {
         atomic_store(&thread->worker, worker);
-        atomic_fetch_add(&screener->workers_open, 1);
         while (thread->status == STATUS_OK && !atomic_load(&screener->stop))
             thread->status = worker_step(worker, &thread->err);
         if (thread->status == STATUS_OK)
@@ -279,6 +279,8 @@ static void *run_worker(void *state)
                   LOG_TEXT("reason", thread->err.text));
         atomic_fetch_add(&screener->workers_failed, 1);
     }
+    if (worker)
+        worker_leave(worker); /* here, so that workers do not wait for each other */
     return NULL;
 }
 
@@ -297,20 +299,13 @@ static enum status start_workers(struct screener *screener, struct error *err)
     return STATUS_OK;
 }
 
-/* All ends are reached by what is held here, or others committed the rest. */
+/* Every partition that had records was read up to its end, by whomever. */
 static bool all_are_at_end(const struct screener *screener)
 {
-    uint32_t open = atomic_load(&screener->workers_open);
-    if (open < screener->config->workers)
-        return false;
-    uint32_t reached = 0;
-    uint32_t group_at_end = 0;
-    for (uint32_t i = 0; i < open; i++) {
-        const struct worker *worker = atomic_load(&screener->workers[i].worker);
-        reached += worker_ends_reached(worker);
-        group_at_end += worker_group_is_at_end(worker);
-    }
-    return reached == screener->settings.ends_count || group_at_end == open;
+    for (uint32_t i = 0; i < screener->settings.ends_count; i++)
+        if (!atomic_load(&screener->ends[i].is_reached))
+            return false;
+    return true;
 }
 
 static enum status watch(struct screener *screener, enum screener_end end, screener_wait *wait,

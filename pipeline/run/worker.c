@@ -17,12 +17,15 @@
 
 enum {
     REVOKE_DEADLINE_MS = 10000, /* a group waits for us: well below max.poll.interval.ms */
+    SETTLE_FLUSH_MS = 100,      /* at a time: a failure among the reports ends it */
+    COMMIT_PAUSE_MS = 50,       /* between two attempts */
     BLOCKED_POLL_MS = 5,
     BLOCKED_RECORDS = 16,
+    POLL_EVERY_MS = 30000, /* also in the middle of a batch of giants: below max.poll.interval.ms */
+    END_CHECK_MS = 20,
     FEED_PARTITIONS_MAX = 1024,
     RECEIPT_BYTES_MAX = 64 * 1024,
     GROUP_CHECK_MS = 1000,
-    END_CHECK_MS = 100,
     NS_PER_MS = 1000000,
 };
 
@@ -45,20 +48,18 @@ struct worker {
     uint32_t list_offsets_count;
     uint8_t receipt[RECEIPT_BYTES_MAX];
 
-    bool blocked; /* output does not take more, or the list is too old: everything is paused */
+    bool blocked; /* nothing can be screened now: everything is paused */
     bool stopped; /* no commit any more */
+    uint64_t polled_ns;
 
     /* A callback cannot return a failure: it leaves it here for the step that caused the call. */
     enum status callback_status;
     struct error callback_error;
 
-    const struct kafka_position *ends;
-    uint32_t ends_count;
     _Atomic uint32_t partitions;
-    bool at_end; /* all partitions held that have an end reached it */
-    _Atomic uint32_t ends_reached;
-    _Atomic bool group_at_end;
-    uint64_t end_checked_ns;
+    struct worker_end *ends;
+    uint32_t ends_count;
+    uint64_t ends_checked_ns;
     uint64_t group_asked_ns;
     _Atomic uint64_t first_record_ns;
     _Atomic uint64_t last_record_ns;
@@ -143,9 +144,11 @@ static enum status send_receipt(struct worker *worker, const struct ledger_slot 
 }
 
 /* Sends a receipt for every partition that moved, then closes. STATUS_RETRY: the output is blocked,
- * and the next call goes on where this one stopped; no record is screened in between. */
-static enum status close_interval(struct worker *worker, struct error *err)
+ * and the next call goes on where this one stopped; no record is screened in between. *closed false
+ * with STATUS_OK: the ledger is full, the interval goes on. */
+static enum status close_interval(struct worker *worker, bool *closed, struct error *err)
 {
+    *closed = false;
     if (!worker->closing) {
         if (ledger_is_full(worker->ledger))
             return STATUS_OK;
@@ -159,27 +162,43 @@ static enum status close_interval(struct worker *worker, struct error *err)
     }
     ledger_close_interval(worker->ledger, clock_wall_ms());
     begin_interval(worker);
+    *closed = true;
     POINT("worker_after_receipts");
     return STATUS_OK;
 }
 
-/* Commits what everything sent has been reported delivered for. */
-static enum status commit_settled(struct worker *worker, bool sync, struct error *err)
+/* Positions up to which everything sent has been reported delivered, those not taken before. */
+static uint32_t take_settled(struct worker *worker)
 {
     uint32_t count = ledger_take_settled(worker->ledger, worker->settled, WORKER_PARTITIONS_MAX);
-    if (count == 0)
-        return STATUS_OK;
     for (uint32_t i = 0; i < count; i++)
         worker->positions[i] = (struct kafka_position){
             worker->settled[i].input, worker->settled[i].partition, worker->settled[i].offset};
+    return count;
+}
+
+/* Of the positions taken. timeout_ms 0: in the background. */
+static enum status commit(struct worker *worker, uint32_t count, uint32_t timeout_ms,
+                          struct error *err)
+{
+    if (count == 0)
+        return STATUS_OK;
     POINT("worker_before_commit");
-    enum status status = kafka_commit(worker->consumer, worker->positions, count, sync, err);
-    if (status == STATUS_OK)
-        counters_add(&worker->counters.commits, 1);
-    if (status != STATUS_ABORT)
+    TRY(kafka_commit(worker->consumer, worker->positions, count, timeout_ms, err));
+    counters_add(&worker->counters.commits, 1);
+    return STATUS_OK;
+}
+
+/* While screening goes on: what is refused or fails is committed with a later interval. */
+static enum status commit_in_background(struct worker *worker, struct error *err)
+{
+    if (kafka_take_commit_failure(worker->consumer))
+        ledger_commit_again(worker->ledger);
+    enum status status = commit(worker, take_settled(worker), 0, err);
+    if (status == STATUS_OK || status == STATUS_FAIL)
         return status;
-    LOG_WARN("worker", "commit refused, the partitions are another's now: they screen again",
-             LOG_TEXT("reason", err->text));
+    ledger_commit_again(worker->ledger);
+    LOG_WARN("worker", "commit refused: a later one covers it", LOG_TEXT("reason", err->text));
     return STATUS_OK;
 }
 
@@ -229,23 +248,14 @@ static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque
                       latency_ms > 0 ? (uint64_t)latency_ms : 0);
 }
 
-/* What was held at the end is not what is held now: looked at again. */
-static void forget_end(struct worker *worker)
-{
-    worker->at_end = false;
-    atomic_store(&worker->ends_reached, 0);
-    atomic_store(&worker->group_at_end, false);
-}
-
 static void on_assigned(void *state, const struct kafka_position *positions, uint32_t count)
 {
     struct worker *worker = state;
-    forget_end(worker);
+    struct error err = {0};
     counters_add(&worker->counters.rebalances, 1);
     for (uint32_t i = 0; i < count; i++) {
         if (!ledger_take(worker->ledger, positions[i].topic, positions[i].partition,
                          positions[i].offset)) {
-            struct error err;
             enum status status =
                 error_fail(&err, EX_CONFIG,
                            "a worker can be assigned %d partitions at most: start more workers",
@@ -259,71 +269,119 @@ static void on_assigned(void *state, const struct kafka_position *positions, uin
                  LOG_INTEGER("partition", positions[i].partition),
                  LOG_INTEGER("offset", positions[i].offset));
     }
+    if (worker->blocked)
+        keep_failure(worker, kafka_pause(worker->consumer, positions, count, &err), &err);
 }
 
-/* Everything sent so far delivered and committed, or given up at the deadline. */
+static uint32_t ms_until(uint64_t deadline_ns)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    return now_ns < deadline_ns ? (uint32_t)((deadline_ns - now_ns) / NS_PER_MS) : 0;
+}
+
+/* The last interval closed and everything sent reported delivered, or given up at the deadline. */
+static enum status deliver(struct worker *worker, uint64_t deadline_ns, struct error *err)
+{
+    bool closed = false;
+    for (;;) {
+        enum status status = closed ? STATUS_OK : close_interval(worker, &closed, err);
+        if (status == STATUS_FAIL || (closed && ledger_in_flight(worker->ledger) == 0))
+            return status;
+        uint32_t left_ms = ms_until(deadline_ns);
+        if (left_ms == 0)
+            return error_set(err, STATUS_RETRY, EX_UNAVAILABLE, "%" PRIu64 " messages undelivered",
+                             ledger_in_flight(worker->ledger));
+        status = kafka_flush(worker->producer,
+                             left_ms < SETTLE_FLUSH_MS ? left_ms : SETTLE_FLUSH_MS, err);
+        if (status == STATUS_FAIL)
+            return status;
+        TRY(take_failure(worker, err));
+        status = dead_letters_resend(worker->dead_letters, err);
+        if (status == STATUS_FAIL)
+            return status;
+        if (!closed) /* of a full ledger's, the oldest may be settled by now */
+            TRY(commit_in_background(worker, err));
+    }
+}
+
+/* Everything sent so far delivered and committed, or given up at the deadline. STATUS_ABORT: the
+ * partitions are another's already, who screens again. */
 static enum status settle(struct worker *worker, uint64_t deadline_ns, struct error *err)
 {
-    enum status status = close_interval(worker, err);
-    while (status == STATUS_RETRY && clock_monotonic_ns() < deadline_ns) {
-        TRY(kafka_producer_poll(worker->producer, BLOCKED_POLL_MS, err));
-        TRY(take_failure(worker, err));
-        status = close_interval(worker, err);
+    TRY(deliver(worker, deadline_ns, err));
+    ledger_commit_again(worker->ledger); /* commits in the background may have failed */
+    uint32_t count = take_settled(worker);
+    for (;;) {
+        uint32_t left_ms = ms_until(deadline_ns);
+        enum status status = commit(worker, count, left_ms ? left_ms : 1, err);
+        if (status != STATUS_RETRY || left_ms == 0)
+            return status;
+        clock_sleep_ms(left_ms < COMMIT_PAUSE_MS ? left_ms : COMMIT_PAUSE_MS);
     }
-    while (status == STATUS_OK && ledger_in_flight(worker->ledger) > 0) {
-        uint64_t now_ns = clock_monotonic_ns();
-        if (now_ns >= deadline_ns)
-            return STATUS_RETRY;
-        status = kafka_flush(worker->producer, (uint32_t)((deadline_ns - now_ns) / NS_PER_MS), err);
-        TRY(take_failure(worker, err));
-        if (status == STATUS_OK)
-            status = dead_letters_resend(worker->dead_letters, err);
-    }
-    return status == STATUS_OK ? commit_settled(worker, true, err) : status;
 }
 
+/* Also one found HELD and not paused yet: its partition may come back before it is. */
 static void forget_records(struct worker *worker, const struct kafka_position *position)
 {
-    for (uint32_t i = worker->batch->records_done; i < worker->batch->records_count; i++) {
+    for (uint32_t i = 0; i < worker->batch->records_count; i++) {
         struct record *record = &worker->batch->records[i];
-        if (record->origin.input == position->topic &&
+        bool is_open = i >= worker->batch->records_done || record->status == RECORD_HELD;
+        if (is_open && record->origin.input == position->topic &&
             record->origin.partition == position->partition)
             record->status = RECORD_FORGOTTEN;
     }
 }
 
-/* The batch was worked off before the poll that leads here, but while the output is blocked: then
- * what is left of these partitions is forgotten, and their next owner screens it. */
+static void take_back_ends(struct worker *worker, const struct kafka_position *position)
+{
+    for (uint32_t i = 0; i < worker->ends_count; i++) {
+        struct worker_end *end = &worker->ends[i];
+        if (end->position.topic == position->topic &&
+            end->position.partition == position->partition)
+            atomic_store(&end->is_reached, false);
+    }
+}
+
+/* False: what was screened of them may be screened again by their next owner. */
+static bool hand_over(struct worker *worker)
+{
+    struct error err = {0};
+    uint64_t deadline_ns = clock_monotonic_ns() + (uint64_t)REVOKE_DEADLINE_MS * NS_PER_MS;
+    enum status status = settle(worker, deadline_ns, &err);
+    if (status == STATUS_FAIL)
+        keep_failure(worker, status, &err);
+    else if (status != STATUS_OK)
+        LOG_WARN("worker", "partitions were revoked before everything was committed",
+                 LOG_INTEGER("in_flight", ledger_in_flight(worker->ledger)),
+                 LOG_TEXT("reason", err.text));
+    return status == STATUS_OK;
+}
+
+/* The batch was worked off before the poll that leads here, save when nothing can be screened now
+ * or it takes very long: then what is left of these partitions is forgotten, and their next owner
+ * screens it. */
 static void on_revoked(void *state, const struct kafka_position *positions, uint32_t count,
                        bool lost)
 {
     struct worker *worker = state;
-    forget_end(worker);
     counters_add(&worker->counters.rebalances, 1);
-    if (!lost && !worker->stopped) {
-        struct error err = {0};
-        uint64_t deadline_ns = clock_monotonic_ns() + (uint64_t)REVOKE_DEADLINE_MS * NS_PER_MS;
-        enum status status = settle(worker, deadline_ns, &err);
-        if (status == STATUS_RETRY)
-            LOG_WARN("worker",
-                     "not everything was delivered when partitions were revoked: no commit",
-                     LOG_INTEGER("in_flight", ledger_in_flight(worker->ledger)));
-        else
-            keep_failure(worker, status, &err);
-    }
+    bool is_committed = !lost && !worker->stopped && hand_over(worker);
     for (uint32_t i = 0; i < count; i++) {
         forget_records(worker, &positions[i]);
         if (ledger_find(worker->ledger, positions[i].topic, positions[i].partition) !=
             LEDGER_SLOT_NONE)
             atomic_fetch_sub(&worker->partitions, 1);
         ledger_drop(worker->ledger, positions[i].topic, positions[i].partition);
+        if (!is_committed)
+            take_back_ends(worker, &positions[i]);
     }
     LOG_INFO("worker", lost ? "partitions lost" : "partitions revoked",
              LOG_INTEGER("worker", worker->environment.worker), LOG_INTEGER("count", count));
 }
 
-/* --- blocked output --- */
+/* --- when nothing can be screened now --- */
 
+/* Held partitions are paused, and will be resumed, by source. */
 static enum status pause_or_resume(struct worker *worker, bool pause, struct error *err)
 {
     uint32_t count = 0;
@@ -335,27 +393,37 @@ static enum status pause_or_resume(struct worker *worker, bool pause, struct err
     }
     if (count == 0)
         return STATUS_OK;
-    return pause ? kafka_pause(worker->consumer, worker->positions, count, err)
-                 : kafka_resume(worker->consumer, worker->positions, count, err);
+    enum status status = pause ? kafka_pause(worker->consumer, worker->positions, count, err)
+                               : kafka_resume(worker->consumer, worker->positions, count, err);
+    return status == STATUS_OK ? STATUS_OK : STATUS_FAIL; /* half done, it would not be read */
 }
 
-/* A record that slipped through the pause is read again later. */
-static enum status put_back(struct worker *worker, struct record *record, struct error *err)
+static bool is_of_partition(const struct record *record, const struct record *other)
 {
-    int32_t index = ledger_find(worker->ledger, record->origin.input, record->origin.partition);
+    return record->origin.input == other->origin.input &&
+           record->origin.partition == other->origin.partition;
+}
+
+/* Records that came in spite of the pause, as a gap does: all are read again later. */
+static enum status put_back(struct worker *worker, struct record *records, uint32_t count,
+                            struct error *err)
+{
     enum status status = STATUS_OK;
-    if (index != LEDGER_SLOT_NONE) {
-        struct ledger_slot *slot = ledger_slot(worker->ledger, (uint32_t)index);
-        struct kafka_position position = {slot->input, slot->partition, record->origin.offset};
-        if (!slot->sought)
+    for (uint32_t i = 0; i < count; i++) {
+        const struct origin *origin = &records[i].origin;
+        int32_t index = ledger_find(worker->ledger, origin->input, origin->partition);
+        bool is_first = true;
+        for (uint32_t before = 0; before < i; before++)
+            is_first = is_first && !is_of_partition(&records[before], &records[i]);
+        struct kafka_position position = {origin->input, origin->partition, origin->offset};
+        if (status == STATUS_OK && index != LEDGER_SLOT_NONE && is_first) {
+            ledger_slot(worker->ledger, (uint32_t)index)->sought = true;
             status = kafka_seek(worker->consumer, &position, 1, err);
-        if (status == STATUS_RETRY)
-            status = error_fail(err, EX_UNAVAILABLE, "a record could not be put back: %s",
-                                worker->config->inputs[slot->input].topic);
-        slot->sought = true;
+        }
     }
-    kafka_release(record);
-    return status;
+    for (uint32_t i = 0; i < count; i++)
+        kafka_release(&records[i]);
+    return status == STATUS_OK ? STATUS_OK : STATUS_FAIL; /* else they would not be read again */
 }
 
 /* when_stale: hold (design 5). */
@@ -364,25 +432,30 @@ static bool must_hold(const struct worker *worker)
     return worker->config->feed_hold_when_stale && atomic_load(&worker->environment.list->stale);
 }
 
-/* Keeps the group membership alive while nothing can be sent or screened. */
-static enum status wait_for_output(struct worker *worker, struct error *err)
+/* Whether the group must hear of us although the batch is not done. */
+static bool is_poll_due(const struct worker *worker)
 {
-    if (!worker->blocked)
-        LOG_WARN("worker",
-                 must_hold(worker) ? "the list is stale: reading is paused"
-                                   : "output is blocked: reading is paused",
-                 LOG_INTEGER("worker", worker->environment.worker));
-    worker->blocked = true;
-    TRY(pause_or_resume(worker, true, err)); /* each time: partitions may have come */
+    return !batch_is_drained(worker->batch) &&
+           clock_monotonic_ns() - worker->polled_ns > (uint64_t)POLL_EVERY_MS * NS_PER_MS;
+}
+
+/* Keeps the group membership alive while no records are taken. Partitions that come now are paused
+ * by on_assigned. */
+static enum status wait_blocked(struct worker *worker, const char *why, struct error *err)
+{
+    if (!worker->blocked) {
+        LOG_WARN("worker", why, LOG_INTEGER("worker", worker->environment.worker));
+        TRY(pause_or_resume(worker, true, err));
+        worker->blocked = true;
+    }
     struct record records[BLOCKED_RECORDS];
     uint32_t count = 0;
     TRY(kafka_poll(worker->consumer, records, BLOCKED_RECORDS, BLOCKED_POLL_MS, &count, err));
-    for (uint32_t i = 0; i < count; i++)
-        TRY(put_back(worker, &records[i], err));
-    return STATUS_OK;
+    worker->polled_ns = clock_monotonic_ns();
+    return put_back(worker, records, count, err);
 }
 
-static enum status resume_output(struct worker *worker, struct error *err)
+static enum status resume_reading(struct worker *worker, struct error *err)
 {
     worker->blocked = false;
     LOG_INFO("worker", "reading goes on", LOG_INTEGER("worker", worker->environment.worker));
@@ -391,75 +464,104 @@ static enum status resume_output(struct worker *worker, struct error *err)
 
 /* --- the round --- */
 
-/* An end counts once all that was sent has been delivered: stopping then has little to wait for. */
-static void count_ends(struct worker *worker)
+/* A position beyond the end for which nothing was read yet may be that of a topic that has been
+ * created anew: then a gap comes, and the topic is read from its begin. */
+static enum status is_in_log(struct worker *worker, const struct kafka_position *position,
+                             bool *is_in, struct error *err)
 {
-    if (ledger_in_flight(worker->ledger) > 0)
-        return;
-    uint32_t held = 0;
-    uint32_t reached = 0;
-    for (uint32_t i = 0; i < worker->ends_count; i++) {
-        const struct kafka_position *end = &worker->ends[i];
-        int32_t index = ledger_find(worker->ledger, end->topic, end->partition);
-        if (index == LEDGER_SLOT_NONE)
-            continue;
-        held++;
-        reached += ledger_slot(worker->ledger, (uint32_t)index)->next_offset >= end->offset;
-    }
-    worker->at_end = reached == held;
-    atomic_store(&worker->ends_reached, reached);
+    int64_t low = 0;
+    int64_t high = 0;
+    enum status status =
+        kafka_watermarks(worker->consumer, position->topic, position->partition, &low, &high, err);
+    *is_in = status == STATUS_OK && position->offset <= high;
+    return status == STATUS_FAIL ? status : STATUS_OK;
 }
 
-/* Whether what others hold was committed up to its end. */
-static enum status others_are_at_end(struct worker *worker, bool *at_end, struct error *err)
+/* Whether a slot stands at the end or beyond. */
+static enum status has_reached(struct worker *worker, const struct ledger_slot *slot,
+                               const struct worker_end *end, bool may_ask, bool *reached,
+                               struct error *err)
+{
+    struct kafka_position position = {slot->input, slot->partition, slot->next_offset};
+    *reached = slot->next_offset >= end->position.offset;
+    if (!*reached || slot->moved || slot->next_offset == end->position.offset)
+        return STATUS_OK;
+    *reached = false;
+    return may_ask ? is_in_log(worker, &position, reached, err) : STATUS_OK;
+}
+
+/* Ends of partitions held that were passed. *behind: how many held are not read up to theirs. */
+static enum status note_ends(struct worker *worker, bool may_ask, uint32_t *behind,
+                             struct error *err)
+{
+    *behind = 0;
+    for (uint32_t i = 0; i < worker->ends_count; i++) {
+        struct worker_end *end = &worker->ends[i];
+        int32_t index = ledger_find(worker->ledger, end->position.topic, end->position.partition);
+        if (index == LEDGER_SLOT_NONE || atomic_load(&end->is_reached))
+            continue;
+        const struct ledger_slot *slot = ledger_slot(worker->ledger, (uint32_t)index);
+        bool reached = false;
+        TRY(has_reached(worker, slot, end, may_ask, &reached, err));
+        *behind += !reached;
+        if (reached)
+            atomic_store(&end->is_reached, true);
+    }
+    return STATUS_OK;
+}
+
+static enum status note_committed(struct worker *worker, const struct kafka_position *committed,
+                                  struct worker_end *end, struct error *err)
+{
+    bool reached = committed->offset >= end->position.offset;
+    if (reached && committed->offset > end->position.offset)
+        TRY(is_in_log(worker, committed, &reached, err));
+    if (reached)
+        atomic_store(&end->is_reached, true);
+    return STATUS_OK;
+}
+
+/* What others hold is at its end once they have committed that. */
+static enum status note_ends_of_others(struct worker *worker, struct error *err)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < worker->ends_count && count < WORKER_PARTITIONS_MAX; i++) {
-        const struct kafka_position *end = &worker->ends[i];
-        if (ledger_find(worker->ledger, end->topic, end->partition) == LEDGER_SLOT_NONE)
-            worker->positions[count++] = *end;
+        const struct worker_end *end = &worker->ends[i];
+        if (!atomic_load(&end->is_reached))
+            worker->positions[count++] = end->position;
     }
-    *at_end = true;
     if (count == 0)
         return STATUS_OK;
     enum status status = kafka_committed(worker->consumer, worker->positions, count, err);
-    *at_end = status == STATUS_OK;
     if (status != STATUS_OK)
-        return status == STATUS_RETRY ? STATUS_OK : status; /* asked again in a second */
-    uint32_t next = 0;                                      /* positions are in the order of ends */
+        return status == STATUS_FAIL ? status : STATUS_OK; /* asked again in a second */
+    uint32_t next = 0;                                     /* positions are in the order of ends */
     for (uint32_t i = 0; i < worker->ends_count && next < count; i++) {
-        const struct kafka_position *end = &worker->ends[i];
+        struct worker_end *end = &worker->ends[i];
         const struct kafka_position *committed = &worker->positions[next];
-        if (committed->topic != end->topic || committed->partition != end->partition)
+        if (committed->topic != end->position.topic ||
+            committed->partition != end->position.partition)
             continue;
         next++;
-        if (committed->offset < end->offset && end->offset > 0)
-            *at_end = false;
+        TRY(note_committed(worker, committed, end, err));
     }
     return STATUS_OK;
 }
 
-/* --until-end: looks whether it is reached, whenever a poll brought nothing, and from time to time
- * where there is always more to read. */
-static enum status check_end(struct worker *worker, struct error *err)
+/* --until-end: looks whether it is reached, also while more records keep coming. */
+static enum status check_ends(struct worker *worker, struct error *err)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    if (worker->batch->records_count > 0 &&
-        now_ns - worker->end_checked_ns < (uint64_t)END_CHECK_MS * NS_PER_MS)
+    if (now_ns - worker->ends_checked_ns < (uint64_t)END_CHECK_MS * NS_PER_MS)
         return STATUS_OK;
-    worker->end_checked_ns = now_ns;
-    if (!worker->at_end) {
-        TRY(ask_positions(worker, err));
-        count_ends(worker);
-    }
-    if (!worker->at_end || atomic_load(&worker->group_at_end) ||
-        now_ns - worker->group_asked_ns < (uint64_t)GROUP_CHECK_MS * NS_PER_MS)
-        return STATUS_OK;
-    worker->group_asked_ns = now_ns;
-    bool at_end = false;
-    TRY(others_are_at_end(worker, &at_end, err));
-    atomic_store(&worker->group_at_end, at_end);
-    return STATUS_OK;
+    worker->ends_checked_ns = now_ns;
+    bool may_ask = now_ns - worker->group_asked_ns >= (uint64_t)GROUP_CHECK_MS * NS_PER_MS;
+    if (may_ask)
+        worker->group_asked_ns = now_ns;
+    uint32_t behind = 0;
+    TRY(ask_positions(worker, err));
+    TRY(note_ends(worker, may_ask, &behind, err));
+    return may_ask && behind == 0 ? note_ends_of_others(worker, err) : STATUS_OK;
 }
 
 /* Reports, dead letters to be sent again, commits and the end of the interval. STATUS_RETRY: the
@@ -469,99 +571,105 @@ static enum status housekeeping(struct worker *worker, struct error *err)
     TRY(kafka_producer_poll(worker->producer, 0, err));
     TRY(take_failure(worker, err));
     TRY(dead_letters_resend(worker->dead_letters, err));
-    TRY(commit_settled(worker, false, err));
+    TRY(commit_in_background(worker, err));
+    bool closed;
     if (worker->closing)
-        return close_interval(worker, err);
+        return close_interval(worker, &closed, err);
     if (clock_monotonic_ns() - worker->interval_began_ns < interval_ns(worker))
         return STATUS_OK;
     TRY(ask_positions(worker, err));
-    return close_interval(worker, err);
+    return close_interval(worker, &closed, err);
+}
+
+/* The line, once. */
+static enum status screen(struct worker *worker, struct error *err)
+{
+    if (worker->blocked)
+        return line_drain(&worker->line, worker->batch, err);
+    bool polls = batch_is_drained(worker->batch);
+    TRY(line_round(&worker->line, worker->batch, err));
+    uint64_t now_ns = clock_monotonic_ns();
+    if (polls)
+        worker->polled_ns = now_ns;
+    if (worker->batch->records_count == 0)
+        return STATUS_OK;
+    if (atomic_load(&worker->first_record_ns) == 0)
+        atomic_store(&worker->first_record_ns, now_ns);
+    atomic_store(&worker->last_record_ns, now_ns);
+    return STATUS_OK;
 }
 
 enum status worker_step(struct worker *worker, struct error *err)
 {
+    const char *why = "output is blocked: reading is paused";
     enum status status = housekeeping(worker, err);
-    if (status == STATUS_OK && must_hold(worker))
+    if (status == STATUS_OK && must_hold(worker)) {
+        why = "the list is stale: reading is paused";
         status = STATUS_RETRY;
+    } else if (status == STATUS_OK && is_poll_due(worker)) {
+        why = "a batch takes long: nothing more is read before it is done";
+        status = STATUS_RETRY;
+    }
     if (status == STATUS_OK)
-        status = worker->blocked ? line_drain(&worker->line, worker->batch, err)
-                                 : line_round(&worker->line, worker->batch, err);
+        status = screen(worker, err);
     if (status == STATUS_RETRY)
-        status = wait_for_output(worker, err);
+        status = wait_blocked(worker, why, err);
     else if (status == STATUS_OK && worker->blocked)
-        status = resume_output(worker, err);
+        status = resume_reading(worker, err);
     if (status != STATUS_OK)
         return status;
     TRY(take_failure(worker, err));
+    return worker->ends ? check_ends(worker, err) : STATUS_OK;
+}
 
-    if (worker->batch->records_count > 0) {
-        uint64_t now_ns = clock_monotonic_ns();
-        if (atomic_load(&worker->first_record_ns) == 0)
-            atomic_store(&worker->first_record_ns, now_ns);
-        atomic_store(&worker->last_record_ns, now_ns);
+/* Works off what was read; STATUS_RETRY when there is no time for that. */
+static enum status drain(struct worker *worker, uint64_t deadline_ns, struct error *err)
+{
+    while (!batch_is_drained(worker->batch)) {
+        if (ms_until(deadline_ns) == 0)
+            return error_set(err, STATUS_RETRY, EX_UNAVAILABLE, "a batch not done");
+        enum status status = line_drain(&worker->line, worker->batch, err);
+        if (status == STATUS_FAIL)
+            return status;
+        uint32_t wait_ms = status == STATUS_RETRY ? BLOCKED_POLL_MS : 0;
+        TRY(kafka_producer_poll(worker->producer, wait_ms, err));
+        TRY(take_failure(worker, err));
+        if (dead_letters_resend(worker->dead_letters, err) == STATUS_FAIL)
+            return STATUS_FAIL;
     }
-    return worker->ends ? check_end(worker, err) : STATUS_OK;
+    return ask_positions(worker, err);
 }
 
 /* Works off what was read, and commits it once it is delivered. */
 static enum status finish(struct worker *worker, uint64_t deadline_ns, struct error *err)
 {
-    enum status status = STATUS_OK;
-    while (!batch_is_drained(worker->batch) && status == STATUS_OK &&
-           clock_monotonic_ns() < deadline_ns) {
-        TRY(kafka_producer_poll(worker->producer, 0, err));
-        TRY(take_failure(worker, err));
-        status = line_drain(&worker->line, worker->batch, err);
-        if (status == STATUS_RETRY)
-            status = kafka_producer_poll(worker->producer, BLOCKED_POLL_MS, err);
-    }
-    if (status == STATUS_OK && batch_is_drained(worker->batch))
-        status = ask_positions(worker, err);
-    else if (status == STATUS_OK)
-        status = STATUS_RETRY;
+    enum status status = take_failure(worker, err);
+    if (status == STATUS_OK && !must_hold(worker))
+        status = drain(worker, deadline_ns, err);
     if (status == STATUS_OK)
         status = settle(worker, deadline_ns, err);
-    if (status == STATUS_RETRY)
-        return error_fail(err, EX_UNAVAILABLE,
-                          "stopped with %" PRIu64 " messages undelivered: not committed, what they "
-                          "belong to is screened again at the next start",
-                          ledger_in_flight(worker->ledger));
-    return status;
-}
-
-/* Messages go back before the consumer, which in closing may still revoke. */
-static void leave(struct worker *worker)
-{
-    worker->stopped = true;
-    for (uint32_t i = 0; i < worker->batch->records_count; i++)
-        kafka_release(&worker->batch->records[i]);
-    worker->batch->records_count = 0;
-    worker->batch->records_done = 0;
-    kafka_consumer_close(worker->consumer);
-    worker->consumer = NULL;
+    if (status == STATUS_OK || status == STATUS_FAIL)
+        return status;
+    if (status == STATUS_ABORT) {
+        LOG_WARN("worker", "not committed: the partitions are another's, who screens again",
+                 LOG_TEXT("reason", err->text));
+        return STATUS_OK;
+    }
+    error_prefix(err, "stopped without a commit, what was not is screened again at the next start");
+    return STATUS_FAIL;
 }
 
 enum status worker_stop(struct worker *worker, uint64_t deadline_ns, struct error *err)
 {
     worker->stopped = true;
     enum status status = finish(worker, deadline_ns, err);
-    leave(worker);
+    worker_leave(worker);
     return status;
 }
 
 uint32_t worker_partitions(const struct worker *worker)
 {
     return atomic_load(&worker->partitions);
-}
-
-uint32_t worker_ends_reached(const struct worker *worker)
-{
-    return atomic_load(&worker->ends_reached);
-}
-
-bool worker_group_is_at_end(const struct worker *worker)
-{
-    return atomic_load(&worker->group_at_end);
 }
 
 uint64_t worker_first_record_ns(const struct worker *worker)
@@ -581,14 +689,15 @@ const struct counters *worker_counters(const struct worker *worker)
 
 /* --- open and close --- */
 
-static enum status open_parts(struct worker *worker, uint32_t index, struct error *err)
+static enum status open_parts(struct worker *worker, uint32_t index, const _Atomic bool *stop,
+                              struct error *err)
 {
     char client[64];
     (void)snprintf(client, sizeof client, "worker-%" PRIu32, index);
     struct kafka_reports reports = {worker, on_report};
     TRY(kafka_producer_open(worker->config, client, &reports, &worker->producer, err));
     worker->dead_letters = dead_letters_open(worker->config, worker->producer, worker->ledger);
-    struct kafka_rebalance rebalance = {worker, on_assigned, on_revoked};
+    struct kafka_rebalance rebalance = {worker, on_assigned, on_revoked, stop};
     TRY(kafka_consumer_open(worker->config, index, &rebalance, &worker->consumer, err));
 
     worker->environment.consumer = worker->consumer;
@@ -611,8 +720,9 @@ enum status worker_open(const struct worker_settings *settings, uint32_t index, 
     worker->ends_count = settings->ends_count;
     worker->batch = batch_open();
     worker->ledger = ledger_open();
+    worker->polled_ns = clock_monotonic_ns();
     begin_interval(worker);
-    enum status status = open_parts(worker, index, err);
+    enum status status = open_parts(worker, index, settings->stop, err);
     if (status != STATUS_OK) {
         worker_close(worker);
         return status;
@@ -621,14 +731,26 @@ enum status worker_open(const struct worker_settings *settings, uint32_t index, 
     return STATUS_OK;
 }
 
-/* The ledger goes last: the consumer may still revoke as it closes. */
+/* Messages go back before the consumer. */
+void worker_leave(struct worker *worker)
+{
+    worker->stopped = true;
+    for (uint32_t i = 0; i < worker->batch->records_count; i++)
+        kafka_release(&worker->batch->records[i]);
+    worker->batch->records_count = 0;
+    worker->batch->records_done = 0;
+    kafka_consumer_close(worker->consumer);
+    line_close(&worker->line);
+    kafka_producer_close(worker->producer);
+    worker->consumer = NULL;
+    worker->producer = NULL;
+}
+
 void worker_close(struct worker *worker)
 {
     if (!worker)
         return;
-    leave(worker);
-    line_close(&worker->line);
-    kafka_producer_close(worker->producer);
+    worker_leave(worker);
     dead_letters_close(worker->dead_letters);
     batch_close(worker->batch);
     ledger_close(worker->ledger);

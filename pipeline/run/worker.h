@@ -12,12 +12,21 @@
 
 struct worker;
 
+/* With --until-end: a partition that had records at the start, and where it ended then. Shared by
+ * the workers: whoever holds it says when it was read up to there, and takes that back when it has
+ * to give the partition up without a commit. */
+struct worker_end {
+    struct kafka_position position;
+    _Atomic bool is_reached;
+};
+
 /* What all workers of a process share; the worker's own parts of the environment are unset. */
 struct worker_settings {
     struct environment shared;
     uint32_t receipt_schema_id;
-    const struct kafka_position *ends; /* with --until-end: where each partition ends; else NULL */
+    struct worker_end *ends; /* NULL without --until-end */
     uint32_t ends_count;
+    const _Atomic bool *stop; /* may be NULL; set before worker_stop: long waits are given up */
 };
 
 /* Joins the group. settings are copied, what they point to is borrowed until worker_close. */
@@ -28,21 +37,20 @@ void worker_close(struct worker *worker);
 /* One round. STATUS_OK: go on. */
 enum status worker_step(struct worker *worker, struct error *err) MUST_USE;
 
-/* Graceful stop: works off what was read, sends receipts, waits for every report until deadline_ns
- * (clock_monotonic_ns), commits; then leaves the group in any case, here and not in worker_close:
- * leaving a group that is rebalancing takes up to 5 s, and workers stop side by side. STATUS_FAIL,
- * EX_UNAVAILABLE, without a commit when not everything was delivered by then. */
+/* Graceful stop: works off what was read (not with a list that must not be used any more), sends
+ * receipts, waits for every report until deadline_ns (clock_monotonic_ns) and commits; then leaves
+ * the group in any case. STATUS_FAIL, EX_UNAVAILABLE, without a commit when not everything was
+ * delivered by then. */
 enum status worker_stop(struct worker *worker, uint64_t deadline_ns, struct error *err) MUST_USE;
+
+/* Leaves the group, so that others take over; of the worker only what any thread may ask is left.
+ * Part of worker_stop and worker_close. It may take 5 s: on its own thread, workers do not wait for
+ * each other. */
+void worker_leave(struct worker *worker);
 
 /* --- any thread --- */
 
 uint32_t worker_partitions(const struct worker *worker); /* held now */
-
-/* With --until-end: how many of the ends the partitions held now have reached; and whether those
- * held have reached all of theirs and the rest was committed up to its own (asked once a second).
- * A partition may be nobody's for a moment, so what matters is never whether one is held. */
-uint32_t worker_ends_reached(const struct worker *worker);
-bool worker_group_is_at_end(const struct worker *worker);
 
 /* clock_monotonic_ns when the first record came and when the last round with records ended; 0:
  * none. */

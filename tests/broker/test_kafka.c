@@ -1,6 +1,7 @@
 /* The Kafka client against librdkafka's mock cluster. What only a real Kafka shows (transaction
  * markers, times, speed) is tested under the label kafka. */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 enum {
     PATIENCE_MS = 30000, /* only a failing test waits so long */
     POLL_MS = 100,
+    COMMIT_MS = 5000,
     PARTITIONS_MAX = 8,
     OFFSETS_MAX = 1024,
     API_PRODUCE = 0,
@@ -78,6 +80,12 @@ static void set_up(void)
     fixture.config->inputs[1].topic = "more";
     fixture.config->inputs_count = 2;
     set_property("bootstrap.servers", kafka_mock_bootstrap(fixture.mock));
+    /* Where a group has members already, or had them a moment ago, the embedded broker lets nobody
+     * join before this time has passed. Missing all heartbeats of it would be a lost membership. */
+    set_property("session.timeout.ms", "6000");
+    set_property("heartbeat.interval.ms", "200");
+    set_property("reconnect.backoff.max.ms", "200"); /* brokers that went down come back */
+    set_property("fetch.wait.max.ms", "50");         /* the embedded one always waits so long */
 }
 
 static void tear_down(void)
@@ -195,6 +203,8 @@ struct member {
     uint32_t revoked_calls;
     uint8_t (*seen)[OFFSETS_MAX]; /* by partition of topic 0, when given */
     bool commits;                 /* its positions, when told to give up */
+    const _Atomic bool *stop;
+    bool is_waiting; /* what comes is paused, so that no record of it is read yet */
 };
 
 static void on_assigned(void *state, const struct kafka_position *positions, uint32_t count)
@@ -208,6 +218,10 @@ static void on_assigned(void *state, const struct kafka_position *positions, uin
         cr_assert(positions[i].offset >= 0);
         member->owned++;
     }
+    struct error err = {0};
+    if (member->is_waiting)
+        cr_assert_eq(kafka_pause(member->consumer, positions, count, &err), STATUS_OK, "%s",
+                     err.text);
 }
 
 static void on_revoked(void *state, const struct kafka_position *positions, uint32_t count,
@@ -221,7 +235,7 @@ static void on_revoked(void *state, const struct kafka_position *positions, uint
     memcpy(now, positions, count * sizeof *now);
     cr_assert_eq(kafka_position(member->consumer, now, count, &err), STATUS_OK);
     if (member->commits && !lost)
-        cr_assert_eq(kafka_commit(member->consumer, now, count, true, &err), STATUS_OK, "%s",
+        cr_assert_eq(kafka_commit(member->consumer, now, count, COMMIT_MS, &err), STATUS_OK, "%s",
                      err.text);
     for (uint32_t i = 0; i < count; i++) {
         cr_assert(member->owns[positions[i].topic][positions[i].partition]);
@@ -232,7 +246,7 @@ static void on_revoked(void *state, const struct kafka_position *positions, uint
 
 static void join(struct member *member, uint32_t worker)
 {
-    struct kafka_rebalance rebalance = {member, on_assigned, on_revoked};
+    struct kafka_rebalance rebalance = {member, on_assigned, on_revoked, member->stop};
     struct error err = {0};
     cr_assert_eq(kafka_consumer_open(fixture.config, worker, &rebalance, &member->consumer, &err),
                  STATUS_OK, "%s", err.text);
@@ -255,6 +269,19 @@ static void step(struct member *member)
     release_all(records, count);
 }
 
+static void resume_owned(struct member *member)
+{
+    for (uint16_t topic = 0; topic < 2; topic++)
+        for (int32_t partition = 0; partition < PARTITIONS_MAX; partition++) {
+            if (!member->owns[topic][partition])
+                continue;
+            struct kafka_position position = {topic, partition, KAFKA_OFFSET_NONE};
+            struct error err = {0};
+            cr_assert_eq(kafka_resume(member->consumer, &position, 1, &err), STATUS_OK, "%s",
+                         err.text);
+        }
+}
+
 static void wait_owned(struct member *member, uint32_t owned)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
@@ -262,6 +289,16 @@ static void wait_owned(struct member *member, uint32_t owned)
         step(member);
         cr_assert(clock_monotonic_ns() < deadline_ns, "owns %u", member->owned);
     }
+}
+
+/* Joins, alone, and has read nothing when this returns. */
+static void join_alone(struct member *member)
+{
+    member->is_waiting = true;
+    join(member, 0);
+    wait_owned(member, 6);
+    member->is_waiting = false;
+    resume_owned(member);
 }
 
 /* --- round trip --- */
@@ -673,6 +710,7 @@ static void expect_gap(struct kafka_consumer *consumer, int32_t partition, int64
     cr_assert_eq(record.origin.partition, partition);
     cr_assert_eq(record.origin.offset, offset);
     cr_assert_eq(record.offsets_lost, lost);
+    cr_assert_eq(record.resumes_at, lost ? offset + (int64_t)lost : 0);
     cr_assert_null(kafka_header(&record, "any").data);
     kafka_release(&record);
 }
@@ -734,8 +772,7 @@ Test(kafka, gap_in_a_group_is_told_and_read_on)
 {
     produce_numbers("events", 0, 0, 20);
     struct member member = {0};
-    join(&member, 0);
-    wait_owned(&member, 6);
+    join_alone(&member);
     struct kafka_position position = {0, 0, 2};
     struct error err = {0};
     cr_assert_eq(kafka_pause(member.consumer, &position, 1, &err), STATUS_OK, "%s", err.text);
@@ -748,6 +785,26 @@ Test(kafka, gap_in_a_group_is_told_and_read_on)
     kafka_consumer_close(member.consumer);
 }
 
+Test(kafka, many_gaps_without_an_answer_do_not_hold_up_the_poll)
+{
+    enum { WIDE = 40 };
+    struct error err = {0};
+    cr_assert_eq(kafka_mock_topic(fixture.mock, "wide", WIDE, &err), STATUS_OK, "%s", err.text);
+    struct kafka_consumer *reader = NULL;
+    cr_assert_eq(kafka_reader_open(fixture.config, "wide", "reader", &reader, &err), STATUS_OK);
+    for (int32_t i = 0; i < WIDE; i++)
+        rd_kafka_topic_partition_list_add(reader->outside, "wide", i)->offset = 1000;
+    uint32_t partitions;
+    cr_assert_eq(kafka_partitions(reader, 0, &partitions, &err), STATUS_OK, "%s", err.text);
+    rd_kafka_mock_broker_set_rtt(kafka_mock_cluster(fixture.mock), 1, 2 * PATIENCE_MS);
+    uint64_t began_ns = clock_monotonic_ns();
+    expect_nothing(reader, 0);
+    cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+    cr_assert_eq(reader->outside->cnt, WIDE);
+    cr_assert_neq(reader->outside->elems[0].partition, 0, "its turn comes after the others'");
+    kafka_consumer_close(reader);
+}
+
 /* --- group --- */
 
 Test(kafka, one_member_owns_all_and_starts_at_the_earliest)
@@ -755,8 +812,7 @@ Test(kafka, one_member_owns_all_and_starts_at_the_earliest)
     produce_numbers("events", 0, 0, 20);
     delete_before(0, 4);
     struct member member = {0};
-    join(&member, 0);
-    wait_owned(&member, 6);
+    join_alone(&member);
     cr_assert_eq(member.starts[0][0], 4);
     cr_assert_eq(member.starts[0][1], 0);
     kafka_consumer_close(member.consumer);
@@ -768,8 +824,7 @@ Test(kafka, start_latest_begins_at_the_end)
     produce_numbers("events", 0, 0, 20);
     fixture.config->start = START_LATEST;
     struct member member = {0};
-    join(&member, 0);
-    wait_owned(&member, 6);
+    join_alone(&member);
     cr_assert_eq(member.starts[0][0], 20);
     produce_numbers("events", 0, 20, 1);
     expect_numbers(member.consumer, 0, 20, 20);
@@ -782,8 +837,7 @@ Test(kafka, start_time_after_all_records_begins_at_the_end)
     fixture.config->start = START_TIME;
     fixture.config->start_time_ms = clock_wall_ms() + 3600000;
     struct member member = {0};
-    join(&member, 0);
-    wait_owned(&member, 6);
+    join_alone(&member);
     cr_assert_eq(member.starts[0][0], 20);
     kafka_consumer_close(member.consumer);
 }
@@ -792,11 +846,11 @@ Test(kafka, committed_offset_beats_start)
 {
     produce_numbers("events", 0, 0, 20);
     struct member first = {0};
-    join(&first, 0);
-    wait_owned(&first, 6);
+    join_alone(&first);
     struct kafka_position positions[] = {{0, 0, 7}, {0, 1, KAFKA_OFFSET_NONE}};
     struct error err = {0};
-    cr_assert_eq(kafka_commit(first.consumer, positions, 2, true, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(kafka_commit(first.consumer, positions, 2, COMMIT_MS, &err), STATUS_OK, "%s",
+                 err.text);
     positions[0].offset = 0;
     cr_assert_eq(kafka_committed(first.consumer, positions, 2, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(positions[0].offset, 7);
@@ -805,8 +859,7 @@ Test(kafka, committed_offset_beats_start)
 
     fixture.config->start = START_LATEST;
     struct member second = {0};
-    join(&second, 0);
-    wait_owned(&second, 6);
+    join_alone(&second);
     cr_assert_eq(second.starts[0][0], 7);
     expect_numbers(second.consumer, 0, 7, 19);
     kafka_consumer_close(second.consumer);
@@ -815,11 +868,10 @@ Test(kafka, committed_offset_beats_start)
 Test(kafka, commit_in_the_background_arrives)
 {
     struct member member = {0};
-    join(&member, 0);
-    wait_owned(&member, 6);
+    join_alone(&member);
     struct kafka_position position = {1, 1, 5};
     struct error err = {0};
-    cr_assert_eq(kafka_commit(member.consumer, &position, 1, false, &err), STATUS_OK);
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, 0, &err), STATUS_OK);
     position.offset = KAFKA_OFFSET_NONE;
     uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
     while (position.offset != 5 && clock_monotonic_ns() < deadline_ns)
@@ -828,13 +880,73 @@ Test(kafka, commit_in_the_background_arrives)
     kafka_consumer_close(member.consumer);
 }
 
+Test(kafka, commit_that_failed_in_the_background_is_told_once)
+{
+    struct member member = {0};
+    join_alone(&member);
+    rd_kafka_mock_push_request_errors(kafka_mock_cluster(fixture.mock), API_OFFSET_COMMIT, 1,
+                                      RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
+    struct kafka_position position = {0, 0, 1};
+    struct error err = {0};
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, 0, &err), STATUS_OK);
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
+    while (!kafka_take_commit_failure(member.consumer)) {
+        step(&member);
+        cr_assert(clock_monotonic_ns() < deadline_ns);
+    }
+    cr_assert_not(kafka_take_commit_failure(member.consumer));
+    kafka_consumer_close(member.consumer);
+}
+
+static bool was_asked(int16_t api)
+{
+    size_t count = 0;
+    bool was = false;
+    rd_kafka_mock_request_t **requests =
+        rd_kafka_mock_get_requests(kafka_mock_cluster(fixture.mock), &count);
+    for (size_t i = 0; i < count; i++)
+        was = was || rd_kafka_mock_request_api_key(requests[i]) == api;
+    rd_kafka_mock_request_destroy_array(requests, count);
+    return was;
+}
+
+static void *stop_once_asking(void *stop)
+{
+    while (!was_asked(API_OFFSET_FETCH))
+        clock_sleep_ms(10);
+    atomic_store((_Atomic bool *)stop, true);
+    return NULL;
+}
+
+Test(kafka, consumer_to_be_closed_stops_asking_for_offsets)
+{
+    rd_kafka_resp_err_t busy[100];
+    for (size_t i = 0; i < sizeof busy / sizeof *busy; i++)
+        busy[i] = RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+    rd_kafka_mock_push_request_errors_array(kafka_mock_cluster(fixture.mock), API_OFFSET_FETCH,
+                                            sizeof busy / sizeof *busy, busy);
+    rd_kafka_mock_start_request_tracking(kafka_mock_cluster(fixture.mock));
+    _Atomic bool stop = false;
+    struct member member = {.stop = &stop};
+    join(&member, 0);
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, stop_once_asking, &stop), 0);
+    uint64_t began_ns = clock_monotonic_ns();
+    while (!atomic_load(&stop))
+        step(&member);
+    cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+    cr_assert_eq(member.assigned_calls, 0);
+    pthread_join(thread, NULL);
+    kafka_consumer_close(member.consumer);
+}
+
 Test(kafka, commit_of_nothing_is_fine)
 {
     struct kafka_consumer *reader = open_reader();
     struct kafka_position position = {0, 0, KAFKA_OFFSET_NONE};
     struct error err = {0};
-    cr_assert_eq(kafka_commit(reader, &position, 1, true, &err), STATUS_OK);
-    cr_assert_eq(kafka_commit(reader, &position, 0, false, &err), STATUS_OK);
+    cr_assert_eq(kafka_commit(reader, &position, 1, COMMIT_MS, &err), STATUS_OK);
+    cr_assert_eq(kafka_commit(reader, &position, 0, 0, &err), STATUS_OK);
     kafka_consumer_close(reader);
 }
 
@@ -845,14 +957,13 @@ Test(kafka, commit_after_the_group_moved_on_is_void)
                                                 RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         struct member member = {0};
-        join(&member, 0);
-        wait_owned(&member, 6);
+        join_alone(&member);
         rd_kafka_mock_push_request_errors(kafka_mock_cluster(fixture.mock), API_OFFSET_COMMIT, 1,
                                           codes[i]);
         struct kafka_position position = {0, 0, 1};
         struct error err = {0};
-        cr_assert_eq(kafka_commit(member.consumer, &position, 1, true, &err), STATUS_ABORT, "%s",
-                     err.text);
+        cr_assert_eq(kafka_commit(member.consumer, &position, 1, COMMIT_MS, &err), STATUS_ABORT,
+                     "%s", err.text);
         kafka_consumer_close(member.consumer);
     }
 }
@@ -860,17 +971,26 @@ Test(kafka, commit_after_the_group_moved_on_is_void)
 Test(kafka, commit_without_broker_gives_up_in_time)
 {
     struct member member = {0};
-    join(&member, 0);
-    wait_owned(&member, 6);
+    join_alone(&member);
     rd_kafka_mock_broker_set_down(kafka_mock_cluster(fixture.mock), 1);
     struct kafka_position position = {0, 0, 1};
     struct error err = {0};
     uint64_t began_ns = clock_monotonic_ns();
-    cr_assert_eq(kafka_commit(member.consumer, &position, 1, true, &err), STATUS_RETRY, "%s",
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, COMMIT_MS, &err), STATUS_RETRY, "%s",
                  err.text);
     cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
     rd_kafka_mock_broker_set_up(kafka_mock_cluster(fixture.mock), 1);
     kafka_consumer_close(member.consumer);
+}
+
+Test(kafka, consumer_closes_in_time_when_the_broker_does_not_answer)
+{
+    struct member member = {0};
+    join_alone(&member);
+    rd_kafka_mock_broker_set_rtt(kafka_mock_cluster(fixture.mock), 1, 60000);
+    uint64_t began_ns = clock_monotonic_ns();
+    kafka_consumer_close(member.consumer);
+    cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
 }
 
 Test(kafka, committed_offsets_are_asked_for_until_answered)
@@ -880,8 +1000,7 @@ Test(kafka, committed_offsets_are_asked_for_until_answered)
                                       RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
                                       RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS);
     struct member member = {0};
-    join(&member, 0);
-    wait_owned(&member, 6);
+    join_alone(&member);
     expect_numbers(member.consumer, 0, 0, 4);
     kafka_consumer_close(member.consumer);
 }
@@ -929,8 +1048,7 @@ Test(kafka, members_that_come_and_go_miss_nothing)
     memset(seen, 0, sizeof seen);
     struct member a = {.seen = seen, .commits = true};
     struct member b = {.seen = seen, .commits = true};
-    join(&a, 0);
-    wait_owned(&a, 6);
+    join_alone(&a);
     for (int32_t p = 0; p < PARTITIONS; p++)
         produce_numbers("events", p, 0, RECORDS);
     step(&a);
@@ -951,7 +1069,7 @@ Test(kafka, members_that_come_and_go_miss_nothing)
     for (uint32_t p = 0; p < PARTITIONS; p++)
         positions[p] = (struct kafka_position){0, (int32_t)p, KAFKA_OFFSET_NONE};
     cr_assert_eq(kafka_position(b.consumer, positions, PARTITIONS, &err), STATUS_OK);
-    cr_assert_eq(kafka_commit(b.consumer, positions, PARTITIONS, true, &err), STATUS_OK, "%s",
+    cr_assert_eq(kafka_commit(b.consumer, positions, PARTITIONS, COMMIT_MS, &err), STATUS_OK, "%s",
                  err.text);
     kafka_consumer_close(b.consumer);
     wait_owned(&a, 6);
@@ -971,8 +1089,7 @@ Test(kafka, partition_paused_when_given_up_is_not_paused_when_it_comes_back)
 {
     struct member a = {0};
     struct member b = {0};
-    join(&a, 0);
-    wait_owned(&a, 6);
+    join_alone(&a);
     struct kafka_position all[6];
     for (uint32_t i = 0; i < 6; i++)
         all[i] = (struct kafka_position){i < 4 ? 0 : 1, (int32_t)(i < 4 ? i : i - 4), 0};
@@ -999,8 +1116,7 @@ Test(kafka, reader_beside_the_group_changes_nothing_in_it)
 {
     produce_numbers("events", 0, 0, 5);
     struct member member = {0};
-    join(&member, 0);
-    wait_owned(&member, 6);
+    join_alone(&member);
     struct kafka_consumer *reader = open_reader();
     assign(reader, 0, 0);
     expect_numbers(reader, 0, 0, 4);
@@ -1264,7 +1380,7 @@ Test(kafka_settings, topic_pattern_is_refused)
 {
     fixture.config->inputs[1].topic = "^events.*";
     struct member member = {0};
-    struct kafka_rebalance rebalance = {&member, on_assigned, on_revoked};
+    struct kafka_rebalance rebalance = {&member, on_assigned, on_revoked, NULL};
     struct error err = {0};
     cr_assert_eq(kafka_consumer_open(fixture.config, 0, &rebalance, &member.consumer, &err),
                  STATUS_FAIL);

@@ -12,7 +12,7 @@
 #include "operators/support/kafka.h"
 #include "pipeline/base/random.h"
 
-enum { FAKE_TOPICS_MAX = 8, FAKE_PARTITIONS_MAX = 8, FAKE_QUEUE_MAX = 64, FAKE_HEADERS_MAX = 16 };
+enum { FAKE_TOPICS_MAX = 8, FAKE_PARTITIONS_MAX = 8, FAKE_QUEUE_MAX = 64 };
 
 /* A record as it lies in the log. marker: a transaction marker, which no consumer is given. */
 struct fake_message {
@@ -21,13 +21,14 @@ struct fake_message {
     uint8_t *payload; /* NULL: a null value */
     size_t payload_size;
     int64_t timestamp_ms;
-    struct kafka_header_field headers[FAKE_HEADERS_MAX];
+    struct kafka_header_field *headers;
     uint32_t headers_count;
     bool marker;
     char reason[32]; /* of a dead letter: where it came from, by its headers */
     char topic[32];
     int32_t partition;
     int64_t offset;
+    bool bare; /* a dead letter that says by a hash what it is without */
 };
 
 void fake_reset(uint64_t seed);
@@ -43,10 +44,13 @@ void fake_append_marker(const char *topic, int32_t partition);
 int64_t fake_end(const char *topic, int32_t partition);
 const struct fake_message *fake_message(const char *topic, int32_t partition, int64_t offset);
 int64_t fake_committed(const char *topic, int32_t partition); /* 0 when never */
+bool fake_is_committed(const char *topic, int32_t partition); /* ever */
 
-/* Asked at every accepted commit and at every message that reaches a log. */
+/* Told of every accepted commit, of every message that reaches a log, and of every record that a
+ * consumer of a group is given. */
 struct fake_hooks {
     void *state;
+    void (*given)(void *state, const char *topic, int32_t partition, int64_t offset);
     void (*committed)(void *state, const char *topic, int32_t partition, int64_t offset);
     void (*arrived)(void *state, const char *topic, const struct fake_message *message);
 };
@@ -56,12 +60,25 @@ void fake_set_hooks(const struct fake_hooks *hooks);
  * of the producer, in order, in partition 0. */
 void fake_set_calm(bool calm);
 
-void fake_block(bool blocked); /* nothing produced arrives or is reported */
-void fake_set_message_max(const char *topic, size_t bytes); /* larger: too large; 0: no limit */
+/* The log begins there; what was before is gone. */
+void fake_delete_before(const char *topic, int32_t partition, int64_t offset);
+void fake_recreate(const char *topic); /* empty logs, while consumers and commits stay */
+
+/* What becomes of commits: all accepted at once; or the seed decides when they are, whether they
+ * fail, and whether the answer is lost; or all refused. */
+enum fake_commits { FAKE_COMMITS_GOOD, FAKE_COMMITS_UNRELIABLE, FAKE_COMMITS_REFUSED };
+void fake_set_commits(enum fake_commits commits);
+
+enum { FAKE_BATCH_USUAL = 0, FAKE_BATCH_NONE = INT32_MAX };
+void fake_set_batch(uint32_t records);  /* a poll gives up to so many of each partition; 0: usual */
+void fake_refuse_delivery(bool refuse); /* the next message that would arrive is refused for good */
 void fake_fail(bool fail); /* what is sent is reported as failed, and does not arrive */
 void fake_forget(struct kafka_producer *producer); /* what it has on its way is never reported */
-void fake_rebalance(void); /* partitions move among the members */
-void fake_lose(void);      /* one member's partitions, without asking it */
+void fake_block(bool blocked);                     /* nothing produced arrives or is reported */
+void fake_set_message_max(const char *topic, size_t bytes); /* larger: too large; 0: no limit */
+void fake_rebalance(void);                                  /* partitions move among the members */
+void fake_give(const char *topic, int32_t partition, uint32_t worker); /* at the next polls */
+void fake_lose(void); /* one member's partitions, without asking it */
 
 /* The next close of this consumer or producer is a crash: nothing is said or committed, and what is
  * on its way arrives or does not, as the seed says. */

@@ -5,14 +5,16 @@
 #include "pipeline/base/clock.h"
 #include "tests/simulation/fake.h"
 
-enum { MEMBERS_MAX = 4, NOBODY = -1 };
+enum { MEMBERS_MAX = 4, NOBODY = -1, COMMITS_MAX = 8, BATCH_USUAL = 12 };
 
 struct log {
     struct fake_message *messages;
     int64_t count;
-    int64_t committed;
-    int owner;  /* member that holds it, or NOBODY */
-    int target; /* member that is to hold it */
+    int64_t low;
+    int64_t committed;   /* -1: never */
+    uint32_t generation; /* counts its owners: a commit of an earlier one is refused */
+    int owner;           /* member that holds it, or NOBODY */
+    int target;          /* member that is to hold it */
 };
 
 struct topic {
@@ -30,8 +32,17 @@ struct place {
     int64_t position;
 };
 
+/* A commit on its way. */
+struct commit {
+    struct kafka_position positions[FAKE_TOPICS_MAX * FAKE_PARTITIONS_MAX];
+    uint32_t generations[FAKE_TOPICS_MAX * FAKE_PARTITIONS_MAX];
+    uint32_t count;
+};
 struct kafka_consumer {
     int member; /* NOBODY: a reader */
+    struct commit commits[COMMITS_MAX];
+    uint32_t commits_count;
+    bool commit_failed;
     struct kafka_rebalance rebalance;
     uint16_t topics[FAKE_TOPICS_MAX]; /* its topic index -> the broker's */
     uint32_t topics_count;
@@ -57,6 +68,9 @@ static struct {
     struct kafka_consumer *members[MEMBERS_MAX];
     struct fake_hooks hooks;
     bool calm;
+    enum fake_commits commits;
+    uint32_t batch;
+    bool refuse_delivery;
     bool blocked;
     bool fail;
     bool crash;
@@ -76,6 +90,7 @@ static void free_message(struct fake_message *message)
         free((void *)message->headers[i].name);
         free((void *)message->headers[i].value.data);
     }
+    free(message->headers);
     free(message->key);
     free(message->payload);
 }
@@ -110,6 +125,21 @@ void fake_set_calm(bool calm)
 static uint64_t some_of(uint64_t chance, uint64_t all)
 {
     return broker.calm ? all : random_below(&broker.random, chance);
+}
+
+void fake_set_commits(enum fake_commits commits)
+{
+    broker.commits = commits;
+}
+
+void fake_set_batch(uint32_t records)
+{
+    broker.batch = records;
+}
+
+void fake_refuse_delivery(bool refuse)
+{
+    broker.refuse_delivery = refuse;
 }
 
 void fake_block(bool blocked)
@@ -152,14 +182,30 @@ void fake_topic(const char *name, uint32_t partitions)
     uint32_t first = topic->partitions;
     topic->partitions = partitions;
     for (uint32_t i = first; i < partitions; i++) {
-        topic->logs[i].owner = NOBODY;
-        topic->logs[i].target = NOBODY;
+        topic->logs[i] = (struct log){.committed = -1, .owner = NOBODY, .target = NOBODY};
     }
 }
 
 void fake_set_message_max(const char *topic, size_t bytes)
 {
     topic_of(topic)->message_max = bytes;
+}
+
+void fake_delete_before(const char *topic, int32_t partition, int64_t offset)
+{
+    topic_of(topic)->logs[partition].low = offset;
+}
+
+void fake_recreate(const char *name)
+{
+    struct topic *topic = topic_of(name);
+    for (uint32_t p = 0; p < topic->partitions; p++) {
+        struct log *log = &topic->logs[p];
+        for (int64_t i = 0; i < log->count; i++)
+            free_message(&log->messages[i]);
+        log->count = 0;
+        log->low = 0;
+    }
 }
 
 static uint8_t *copy(struct bytes bytes)
@@ -175,8 +221,8 @@ static uint8_t *copy(struct bytes bytes)
 static void copy_headers(struct fake_message *message, const struct kafka_header_field *headers,
                          uint32_t count)
 {
-    assert(count <= FAKE_HEADERS_MAX);
     message->headers_count = count;
+    message->headers = count ? calloc(count, sizeof *headers) : NULL;
     for (uint32_t i = 0; i < count; i++)
         message->headers[i] = (struct kafka_header_field){
             strdup(headers[i].name), bytes_of(copy(headers[i].value), headers[i].value.size)};
@@ -227,7 +273,13 @@ const struct fake_message *fake_message(const char *topic, int32_t partition, in
 
 int64_t fake_committed(const char *topic, int32_t partition)
 {
-    return topic_of(topic)->logs[partition].committed;
+    int64_t committed = topic_of(topic)->logs[partition].committed;
+    return committed > 0 ? committed : 0;
+}
+
+bool fake_is_committed(const char *topic, int32_t partition)
+{
+    return topic_of(topic)->logs[partition].committed >= 0;
 }
 
 /* --- the group --- */
@@ -272,6 +324,11 @@ static void free_partitions_of(int member)
             if (log->target == member)
                 log->target = NOBODY;
         }
+}
+
+void fake_give(const char *topic, int32_t partition, uint32_t worker)
+{
+    topic_of(topic)->logs[partition].target = (int)worker;
 }
 
 void fake_lose(void)
@@ -330,9 +387,11 @@ static void serve_assigned(struct kafka_consumer *consumer)
             struct log *log = log_of(consumer, t, (int32_t)p);
             if (log->owner != NOBODY || log->target != consumer->member)
                 continue;
+            int64_t start = log->committed >= 0 ? log->committed : log->low;
             log->owner = consumer->member;
-            consumer->places[t][p] = (struct place){.assigned = true, .position = log->committed};
-            fresh[count++] = (struct kafka_position){(uint16_t)t, (int32_t)p, log->committed};
+            log->generation++;
+            consumer->places[t][p] = (struct place){.assigned = true, .position = start};
+            fresh[count++] = (struct kafka_position){(uint16_t)t, (int32_t)p, start};
         }
     if (count > 0)
         consumer->rebalance.assigned(consumer->rebalance.state, fresh, count);
@@ -375,11 +434,15 @@ enum status kafka_reader_open(const struct config *config, const char *topic, co
     return STATUS_OK;
 }
 
+static void arrive_commits(struct kafka_consumer *consumer);
+
 void kafka_consumer_close(struct kafka_consumer *consumer)
 {
     if (!consumer)
         return;
     if (consumer->member != NOBODY) {
+        if (!broker.crash || random_below(&broker.random, 2))
+            arrive_commits(consumer);
         broker.members[consumer->member] = NULL;
         free_partitions_of(consumer->member);
         fake_rebalance();
@@ -389,18 +452,21 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
 
 static void skip_markers(const struct log *log, struct place *place)
 {
-    while (place->position < log->count && log->messages[place->position].marker)
+    while (place->position >= log->low && place->position < log->count &&
+           log->messages[place->position].marker)
         place->position++;
 }
 
-static void give(struct record *record, uint32_t topic, uint32_t partition, const struct log *log,
-                 int64_t offset)
+static void give(struct record *record, const char *name, uint32_t topic, uint32_t partition,
+                 const struct log *log, int64_t offset)
 {
     const struct fake_message *message = &log->messages[offset];
     struct fake_message *copied = calloc(1, sizeof *copied);
     copied->key = copy(bytes_of(message->key, message->key_size));
     copied->payload = copy(bytes_of(message->payload, message->payload_size));
     copy_headers(copied, message->headers, message->headers_count);
+    if (broker.hooks.given)
+        broker.hooks.given(broker.hooks.state, name, (int32_t)partition, offset);
     *record = (struct record){
         .message = copied,
         .key = bytes_of(copied->key, message->key_size),
@@ -411,28 +477,58 @@ static void give(struct record *record, uint32_t topic, uint32_t partition, cons
     };
 }
 
+/* A position outside the log is told, paused or not, and moved to where the log begins. */
+static bool give_gap(struct record *record, uint32_t topic, uint32_t partition,
+                     const struct log *log, struct place *place)
+{
+    bool is_outside = place->position < log->low || place->position > log->count;
+    if (!place->assigned || !is_outside)
+        return false;
+    *record = (struct record){
+        .origin = {(uint16_t)topic, (int32_t)partition, place->position, -1},
+        .received_at_ms = clock_wall_ms(),
+        .offsets_lost = place->position < log->low ? (uint64_t)(log->low - place->position) : 0,
+        .resumes_at = log->low,
+        .status = RECORD_OFFSETS_LOST,
+    };
+    place->position = log->low;
+    return true;
+}
+
+static void give_some(struct kafka_consumer *consumer, uint32_t topic, uint32_t partition,
+                      struct record *out, uint32_t capacity, uint32_t *count)
+{
+    struct place *place = &consumer->places[topic][partition];
+    const struct log *log = log_of(consumer, topic, (int32_t)partition);
+    const char *name = broker.topics[consumer->topics[topic]].name;
+    uint64_t some = broker.batch ? broker.batch : some_of(BATCH_USUAL, capacity);
+    if (broker.batch == FAKE_BATCH_NONE)
+        return;
+    if (some > 0 && *count < capacity)
+        *count += give_gap(&out[*count], topic, partition, log, place);
+    for (; place->assigned && !place->paused && some > 0 && *count < capacity; some--) {
+        skip_markers(log, place);
+        if (place->position >= log->count)
+            break;
+        give(&out[(*count)++], name, topic, partition, log, place->position++);
+    }
+}
+
 enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
                        uint32_t timeout_ms, uint32_t *count, struct error *err)
 {
     (void)err;
     *count = 0;
     if (consumer->member != NOBODY) {
+        if (broker.calm || random_below(&broker.random, 2))
+            arrive_commits(consumer);
         serve_revoked(consumer, true);
         serve_revoked(consumer, false);
         serve_assigned(consumer);
     }
     for (uint32_t t = 0; t < consumer->topics_count; t++)
-        for (uint32_t p = 0; p < partitions_of(consumer, t); p++) {
-            struct place *place = &consumer->places[t][p];
-            const struct log *log = log_of(consumer, t, (int32_t)p);
-            uint64_t some = some_of(12, capacity);
-            for (; place->assigned && !place->paused && some > 0 && *count < capacity; some--) {
-                skip_markers(log, place);
-                if (place->position >= log->count)
-                    break;
-                give(&out[(*count)++], t, p, log, place->position++);
-            }
-        }
+        for (uint32_t p = 0; p < partitions_of(consumer, t); p++)
+            give_some(consumer, t, p, out, capacity, count);
     if (*count == 0)
         fake_clock_advance_ms(timeout_ms);
     return STATUS_OK;
@@ -445,6 +541,12 @@ void kafka_release(struct record *record)
     free_message(record->message);
     free(record->message);
     record->message = NULL;
+}
+
+uint32_t kafka_headers_count(const struct record *record)
+{
+    const struct fake_message *message = record->message;
+    return message ? message->headers_count : 0;
 }
 
 uint32_t kafka_headers(const struct record *record, struct kafka_header_field *out,
@@ -514,31 +616,79 @@ enum status kafka_seek(struct kafka_consumer *consumer, const struct kafka_posit
     return STATUS_OK;
 }
 
-enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
-                         uint32_t count, bool sync, struct error *err)
+/* False: it was not the member's any more. */
+static bool accept_commit(struct kafka_consumer *consumer, const struct commit *commit)
 {
-    (void)sync;
-    for (uint32_t i = 0; i < count; i++) {
-        struct log *log = log_of(consumer, positions[i].topic, positions[i].partition);
-        if (log->owner != consumer->member)
-            return error_set(err, STATUS_ABORT, EX_UNAVAILABLE, "the group has moved on");
+    for (uint32_t i = 0; i < commit->count; i++) {
+        const struct kafka_position *position = &commit->positions[i];
+        const struct log *log = log_of(consumer, position->topic, position->partition);
+        if (log->owner != consumer->member || log->generation != commit->generations[i])
+            return false;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        struct log *log = log_of(consumer, positions[i].topic, positions[i].partition);
-        log->committed = positions[i].offset;
+    for (uint32_t i = 0; i < commit->count; i++) {
+        const struct kafka_position *position = &commit->positions[i];
+        const char *topic = broker.topics[consumer->topics[position->topic]].name;
+        log_of(consumer, position->topic, position->partition)->committed = position->offset;
         if (broker.hooks.committed)
-            broker.hooks.committed(broker.hooks.state,
-                                   broker.topics[consumer->topics[positions[i].topic]].name,
-                                   positions[i].partition, positions[i].offset);
+            broker.hooks.committed(broker.hooks.state, topic, position->partition,
+                                   position->offset);
     }
-    return STATUS_OK;
+    return true;
+}
+
+static bool may_fail(uint32_t once_in)
+{
+    return broker.commits == FAKE_COMMITS_REFUSED || (broker.commits == FAKE_COMMITS_UNRELIABLE &&
+                                                      random_below(&broker.random, once_in) == 0);
+}
+
+/* In their order, as on one connection. */
+static void arrive_commits(struct kafka_consumer *consumer)
+{
+    for (uint32_t i = 0; i < consumer->commits_count; i++)
+        if (may_fail(8) || !accept_commit(consumer, &consumer->commits[i]))
+            consumer->commit_failed = true;
+    consumer->commits_count = 0;
+}
+
+bool kafka_take_commit_failure(struct kafka_consumer *consumer)
+{
+    bool failed = consumer->commit_failed;
+    consumer->commit_failed = false;
+    return failed;
+}
+
+enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                         uint32_t count, uint32_t timeout_ms, struct error *err)
+{
+    struct commit commit = {.count = count};
+    memcpy(commit.positions, positions, count * sizeof *positions);
+    for (uint32_t i = 0; i < count; i++)
+        commit.generations[i] =
+            log_of(consumer, positions[i].topic, positions[i].partition)->generation;
+    if (timeout_ms == 0) {
+        if (consumer->commits_count == COMMITS_MAX || broker.commits != FAKE_COMMITS_UNRELIABLE)
+            arrive_commits(consumer);
+        consumer->commits[consumer->commits_count++] = commit;
+        if (broker.commits != FAKE_COMMITS_UNRELIABLE)
+            arrive_commits(consumer);
+        return STATUS_OK;
+    }
+    arrive_commits(consumer);
+    bool is_answered = !may_fail(8);
+    if (is_answered && !accept_commit(consumer, &commit))
+        return error_set(err, STATUS_ABORT, EX_UNAVAILABLE, "the group has moved on");
+    if (is_answered && !may_fail(16))
+        return STATUS_OK;
+    fake_clock_advance_ms(timeout_ms);
+    return error_set(err, STATUS_RETRY, EX_UNAVAILABLE, "no answer");
 }
 
 enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, int32_t partition,
                              int64_t *low, int64_t *high, struct error *err)
 {
     (void)err;
-    *low = 0;
+    *low = log_of(consumer, topic, partition)->low;
     *high = log_of(consumer, topic, partition)->count;
     return STATUS_OK;
 }
@@ -609,6 +759,8 @@ static void take_header(struct fake_message *message, const struct kafka_header_
                    (const char *)header->value.data);
     if (strcmp(header->name, "checkit.reason") == 0)
         memcpy(message->reason, text, sizeof text);
+    if (strcmp(header->name, "checkit.hash") == 0)
+        message->bare = true;
     if (strcmp(header->name, "checkit.topic") == 0)
         memcpy(message->topic, text, sizeof text);
     if (strcmp(header->name, "checkit.partition") == 0)
@@ -676,6 +828,13 @@ static void deliver_one(struct kafka_producer *producer)
         free_message(&queued.message);
         producer->reports.report(producer->reports.state, KAFKA_TOO_LARGE, queued.opaque,
                                  "too large");
+        return;
+    }
+    if (broker.refuse_delivery) {
+        broker.refuse_delivery = false;
+        free_message(&queued.message);
+        producer->reports.report(producer->reports.state, KAFKA_DELIVERY_FAILED, queued.opaque,
+                                 "not authorized");
         return;
     }
     arrive(&queued);

@@ -34,22 +34,41 @@ static inline char *read_avro_value(avro_value_iface_t *iface, struct bytes datu
     return text;
 }
 
-/* schema: an asset such as "schemas/Alert.avsc"; payload with its wire prefix. NULL when it is not
- * what the schema says. The caller's: json_decref. */
-static inline json_t *read_avro(const char *schema, struct bytes payload)
+/* What reads values of a schema: an asset such as "schemas/Alert.avsc". NULL when there is none.
+ * The caller's: avro_value_iface_decref. */
+static inline avro_value_iface_t *read_avro_open(const char *schema)
 {
     struct bytes text = assets_find(schema);
     avro_schema_t parsed;
-    if (!text.data || payload.size < READ_AVRO_PREFIX_SIZE ||
+    if (!text.data ||
         avro_schema_from_json_length((const char *)text.data, text.size, &parsed) != 0)
         return NULL;
     avro_value_iface_t *iface = avro_generic_class_from_schema(parsed);
+    avro_schema_decref(parsed);
+    return iface;
+}
+
+/* payload with its wire prefix. NULL when it is not what the schema says. The caller's:
+ * json_decref. */
+static inline json_t *read_avro_with(avro_value_iface_t *iface, struct bytes payload)
+{
+    if (payload.size < READ_AVRO_PREFIX_SIZE)
+        return NULL;
     char *value = read_avro_value(iface, bytes_of(payload.data + READ_AVRO_PREFIX_SIZE,
                                                   payload.size - READ_AVRO_PREFIX_SIZE));
     json_t *json = value ? json_loads(value, JSON_ALLOW_NUL, NULL) : NULL;
     free(value);
+    return json;
+}
+
+/* Both in one. */
+static inline json_t *read_avro(const char *schema, struct bytes payload)
+{
+    avro_value_iface_t *iface = read_avro_open(schema);
+    if (!iface)
+        return NULL;
+    json_t *json = read_avro_with(iface, payload);
     avro_value_iface_decref(iface);
-    avro_schema_decref(parsed);
     return json;
 }
 

@@ -133,10 +133,24 @@ Test(ledger, lost_offsets_move_the_position_behind_the_gap)
     ledger_take(ledger, 0, 1, 50);
     fill_window(1, 50, 1, RECORD_OFFSETS_LOST);
     batch->records[0].offsets_lost = 25;
+    batch->records[0].resumes_at = 75;
     ledger_count_window(ledger, batch);
     cr_assert_eq(slot_of(0, 1)->next_offset, 75);
     cr_assert_eq(slot_of(0, 1)->tally.records, 0);
     cr_assert_eq(slot_of(0, 1)->tally.dead_letters, 1);
+}
+
+/* Else a topic created anew would look read up to where the old one was. */
+Test(ledger, log_that_was_cut_off_moves_the_position_back)
+{
+    ledger_take(ledger, 0, 1, 50);
+    fill_window(1, 50, 1, RECORD_OFFSETS_LOST);
+    batch->records[0].resumes_at = 3;
+    cr_assert_not(slot_of(0, 1)->moved);
+    ledger_count_window(ledger, batch);
+    cr_assert(slot_of(0, 1)->moved);
+    cr_assert_eq(slot_of(0, 1)->next_offset, 3);
+    cr_assert_eq(slot_of(0, 1)->from_offset, 3);
 }
 
 Test(ledger, unscreenable_documents_count_by_reason)
@@ -188,6 +202,33 @@ Test(ledger, later_interval_waits_for_an_earlier_one)
     ledger_delivered(ledger, first);
     cr_assert_eq(settled(positions), 1);
     cr_assert_eq(positions[0].offset, 52, "the newest of those complete");
+}
+
+/* With `start: latest` and no record for long, the next start must not begin at a later end. */
+Test(ledger, position_of_a_partition_without_records_is_committed_once)
+{
+    struct ledger_position positions[WORKER_PARTITIONS_MAX];
+    ledger_take(ledger, 0, 1, 50);
+    ledger_close_interval(ledger, 1000);
+    cr_assert_eq(settled(positions), 1);
+    cr_assert_eq(positions[0].offset, 50);
+    ledger_close_interval(ledger, 2000);
+    cr_assert_eq(settled(positions), 0);
+}
+
+Test(ledger, positions_are_given_again_after_a_commit_that_failed)
+{
+    struct ledger_position positions[WORKER_PARTITIONS_MAX];
+    ledger_take(ledger, 0, 1, 50);
+    ledger_take(ledger, 0, 2, 70);
+    ledger_close_interval(ledger, 1000);
+    cr_assert_eq(settled(positions), 2);
+    ledger_commit_again(ledger);
+    cr_assert_eq(settled(positions), 0, "no interval was closed since");
+    ledger_close_interval(ledger, 2000);
+    cr_assert_eq(settled(positions), 2);
+    cr_assert_eq(positions[0].offset, 50);
+    cr_assert_eq(positions[1].offset, 70);
 }
 
 Test(ledger, dropped_partition_is_not_committed)

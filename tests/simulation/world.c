@@ -1,0 +1,232 @@
+#include "tests/simulation/world.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "operators/support/encode.h"
+#include "pipeline/base/assets.h"
+#include "pipeline/base/clock.h"
+
+enum { FEED_STEPS_MAX = 20000, STOP_MS = 4000, EVENT_BYTES_MAX = 1024 * 1024 };
+
+static const char event_schema[] =
+    "{\"type\":\"record\",\"name\":\"E\",\"fields\":[{\"name\":\"id\",\"type\":\"string\"},"
+    "{\"name\":\"docs\",\"type\":{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"D\","
+    "\"fields\":[{\"name\":\"number\",\"type\":\"string\"},{\"name\":\"issuer\",\"type\":"
+    "\"string\"},{\"name\":\"type\",\"type\":\"string\"}]}}}]}";
+
+#define must(condition, ...) cr_assert(condition, __VA_ARGS__)
+
+/* --- what is sent --- */
+
+void world_number(uint32_t entry, char number[16])
+{
+    (void)snprintf(number, 16, "QW%07u", 1000003 + entry * 37);
+}
+
+void world_change(struct world *world, uint32_t entry, const char *number, bool withdraw)
+{
+    uint8_t buffer[512];
+    char id[16];
+    (void)snprintf(id, sizeof id, "E%u", entry);
+    struct encoder encoder = encoder_of(buffer, sizeof buffer);
+    encode_prefix(&encoder, SCHEMA_CHANGE);
+    encode_text(&encoder, id);
+    encode_long(&encoder, withdraw);
+    encode_long(&encoder, ++world->revision);
+    encode_optional_text(&encoder, bytes_of_text(number));
+    encode_optional_text(&encoder, (struct bytes){0});
+    encode_optional_text(&encoder, bytes_of_text("FRA"));
+    bool is_passport = random_below(fake_random(), 2);
+    encode_optional_text(&encoder, bytes_of_text(is_passport ? "PASSPORT" : "VISA"));
+    encode_optional_long(&encoder, false, 0); /* loss */
+    encode_long(&encoder, 0);                 /* flags */
+    encode_text(&encoder, "simulated");
+    for (int i = 0; i < 4; i++)
+        encode_optional_long(&encoder, false, 0); /* dates */
+    encode_optional_text(&encoder, (struct bytes){0});
+    encode_long(&encoder, 0);
+    struct bytes payload = encoder_done(&encoder, buffer);
+    (void)fake_append("changes", (int32_t)(entry % 2), bytes_of_text(id), payload);
+}
+
+int64_t world_event(int32_t partition, uint32_t schema_id, const uint32_t *entries, uint32_t count)
+{
+    uint8_t *buffer = malloc(EVENT_BYTES_MAX);
+    char id[32];
+    struct encoder encoder = encoder_of(buffer, EVENT_BYTES_MAX);
+    encode_prefix(&encoder, schema_id);
+    (void)snprintf(id, sizeof id, "%d-%lld", partition, (long long)fake_end("in", partition));
+    encode_text(&encoder, id);
+    encode_items(&encoder, count);
+    for (uint32_t i = 0; i < count; i++) {
+        char number[16];
+        world_number(entries[i], number);
+        encode_text(&encoder, number);
+        encode_text(&encoder, "FR");
+        encode_text(&encoder, "P");
+    }
+    encode_items_end(&encoder);
+    struct bytes payload = encoder_done(&encoder, buffer);
+    must(payload.data, "an event of %u documents is too large", count);
+    int64_t offset = fake_append("in", partition, (struct bytes){0}, payload);
+    free(buffer);
+    return offset;
+}
+
+void world_give_late(void)
+{
+    fake_registry_give(SCHEMA_LATE, event_schema);
+}
+
+/* --- steps --- */
+
+void world_step_feed(struct world *world)
+{
+    struct error err = {0};
+    must(feed_step(world->feed, &err) == STATUS_OK, "seed %llu: feed: %s",
+         (unsigned long long)world->seed, err.text);
+}
+
+void world_list(struct world *world, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char number[16];
+        world_number(i, number);
+        world_change(world, i, number, false);
+    }
+    for (uint32_t i = 0; i < FEED_STEPS_MAX && !atomic_load(&world->list.ready); i++)
+        world_step_feed(world);
+    must(atomic_load(&world->list.ready), "seed %llu: the list is never ready",
+         (unsigned long long)world->seed);
+}
+
+void world_start(struct world *world, uint32_t worker)
+{
+    struct error err = {0};
+    must(worker_open(&world->settings, worker, &world->workers[worker], &err) == STATUS_OK, "%s",
+         err.text);
+}
+
+void world_step(struct world *world, uint32_t worker)
+{
+    struct error err = {0};
+    must(worker_step(world->workers[worker], &err) == STATUS_OK, "seed %llu: worker: %s",
+         (unsigned long long)world->seed, err.text);
+}
+
+void world_crash(struct world *world, uint32_t worker)
+{
+    fake_crash_all(true);
+    worker_close(world->workers[worker]);
+    fake_crash_all(false);
+    world->workers[worker] = NULL;
+}
+
+enum status world_stop(struct world *world, uint32_t worker, struct error *err)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + STOP_MS * UINT64_C(1000000);
+    enum status status = worker_stop(world->workers[worker], deadline_ns, err);
+    worker_close(world->workers[worker]);
+    world->workers[worker] = NULL;
+    return status;
+}
+
+/* --- open and close --- */
+
+static void open_keys(struct world *world)
+{
+    struct error err = {0};
+    char folder[] = "/tmp/checkit-simulation-XXXXXX";
+    char path[64];
+    must(mkdtemp(folder), "no temporary folder");
+    (void)snprintf(path, sizeof path, "%s/store.key", folder);
+    must(keys_create(path, KEY_STORE, &err) == STATUS_OK, "%s", err.text);
+    must(store_key_open(path, &world->store_key, &err) == STATUS_OK, "%s", err.text);
+    (void)unlink(path);
+    (void)snprintf(path, sizeof path, "%s/identity.key", folder);
+    must(keys_create(path, KEY_IDENTITY, &err) == STATUS_OK, "%s", err.text);
+    must(identity_open(path, &world->identity, &err) == STATUS_OK, "%s", err.text);
+    (void)unlink(path);
+    (void)rmdir(folder);
+}
+
+static void open_broker(uint64_t seed)
+{
+    fake_reset(seed);
+    fake_clock_reset();
+    fake_registry_reset();
+    fake_topic("in", WORLD_PARTITIONS);
+    fake_topic("changes", 2);
+    fake_topic("alerts", 2);
+    fake_topic("receipts", 1);
+    fake_topic("dead", 1);
+    fake_set_message_max("dead", WORLD_DEAD_LETTER_MAX);
+    fake_registry_give(SCHEMA_EVENT, event_schema);
+    fake_registry_deny(SCHEMA_DENIED, true);
+    fake_registry_give(SCHEMA_CHANGE,
+                       (const char *)assets_find("schemas/DocumentChange.avsc").data);
+}
+
+static void configure(struct config *config)
+{
+    *config = (struct config){
+        .group = "checkit",
+        .instance = "simulated",
+        .workers = WORLD_WORKERS,
+        .memory_mb = 64,
+        .commit_interval_ms = 1000,
+        .inputs = {{.topic = "in",
+                    .mapping = {.documents = {{.path = "docs[]",
+                                               .number = "number",
+                                               .issuer = "issuer",
+                                               .type = "type"}},
+                                .documents_count = 1,
+                                .event_id = "id"}}},
+        .inputs_count = 1,
+        .alerts_topic = "alerts",
+        .receipts_topic = "receipts",
+        .dead_letters_topic = "dead",
+        .due_s = {60, 3600},
+        .feed_topic = "changes",
+        .feed_wait_s = 60,
+        .log_level = LOG_LEVEL_ERROR,
+    };
+}
+
+void world_open(struct world *world, uint64_t seed)
+{
+    struct error err = {0};
+    *world = (struct world){.seed = seed};
+    configure(&world->config);
+    open_broker(seed);
+    open_keys(world);
+    must(rule_data_open(NULL, &world->rules, &err) == STATUS_OK, "%s", err.text);
+    must(store_open(NULL, world->store_key, 1, WORLD_WORKERS, &world->store, &err) == STATUS_OK,
+         "%s", err.text);
+    struct feed_settings feed = {&world->config, world->rules, NULL, world->store, &world->list};
+    must(feed_open(&feed, &world->feed, &err) == STATUS_OK, "%s", err.text);
+    world->settings = (struct worker_settings){.shared = {.config = &world->config,
+                                                          .rules = world->rules,
+                                                          .store = world->store,
+                                                          .store_key = world->store_key,
+                                                          .identity = world->identity,
+                                                          .list = &world->list,
+                                                          .cluster_id = "simulated",
+                                                          .alert_schema_id = SCHEMA_ALERT},
+                                               .receipt_schema_id = SCHEMA_RECEIPT};
+}
+
+void world_close(struct world *world)
+{
+    for (uint32_t i = 0; i < WORLD_WORKERS; i++)
+        worker_close(world->workers[i]);
+    feed_close(world->feed);
+    store_close(world->store);
+    rule_data_close(world->rules);
+    identity_close(world->identity);
+    store_key_close(world->store_key);
+    fake_close();
+}
