@@ -149,6 +149,11 @@ enum status kafka_cluster_id(struct kafka_consumer *consumer, const char **id,
 enum status kafka_topic_id(struct kafka_consumer *consumer, uint16_t topic, char *id,
                            uint32_t capacity, struct error *err) MUST_USE;
 
+/* The largest message each of the topics takes, by its configuration; -1 where the broker does not
+ * tell (no such topic, no permission, the embedded one). Waits for the broker. */
+enum status kafka_largest_messages(struct kafka_consumer *consumer, const char *const *topics,
+                                   uint32_t count, int64_t *bytes, struct error *err) MUST_USE;
+
 /* --- producer: one thread ------------------------------------------------------------------- */
 
 /* What is to be sent. Everything is copied by the call. opaque comes back with the report. */

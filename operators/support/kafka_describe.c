@@ -1,6 +1,9 @@
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "operators/support/kafka_internal.h"
+#include "pipeline/base/memory.h"
 
 enum { ANSWER_MS = 10000 };
 
@@ -75,5 +78,64 @@ enum status kafka_topic_id(struct kafka_consumer *consumer, uint16_t topic, char
     if (status == STATUS_OK)
         status = describe(consumer, consumer->topics[topic].name, options, id, capacity, err);
     rd_kafka_AdminOptions_destroy(options);
+    return status;
+}
+
+/* -1 when this topic's configuration was not told. */
+static int64_t take_largest(const rd_kafka_ConfigResource_t *resource)
+{
+    size_t count = 0;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
+    for (size_t i = 0; i < count; i++) {
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (value && strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0)
+            return strtoll(value, NULL, 10);
+    }
+    return -1;
+}
+
+static enum status take_all_largest(rd_kafka_event_t *event, const char *const *topics,
+                                    uint32_t topics_count, int64_t *bytes, struct error *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    if (code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE)
+        return STATUS_OK;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kafka_call_failed(err, code, "configuration of topics");
+    size_t count = 0;
+    const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(event), &count);
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t topic = 0; topic < topics_count; topic++)
+            if (strcmp(rd_kafka_ConfigResource_name(resources[i]), topics[topic]) == 0)
+                bytes[topic] = take_largest(resources[i]);
+    return STATUS_OK;
+}
+
+enum status kafka_largest_messages(struct kafka_consumer *consumer, const char *const *topics,
+                                   uint32_t count, int64_t *bytes, struct error *err)
+{
+    rd_kafka_ConfigResource_t **asked = memory_new(count, sizeof(rd_kafka_ConfigResource_t *));
+    for (uint32_t i = 0; i < count; i++) {
+        bytes[i] = -1;
+        asked[i] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topics[i]);
+    }
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(consumer->client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer->client);
+    char reason[256];
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, ANSWER_MS, reason, sizeof reason);
+    rd_kafka_DescribeConfigs(consumer->client, asked, count, options, queue);
+
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ANSWER_MS + 1000);
+    enum status status =
+        event ? take_all_largest(event, topics, count, bytes, err)
+              : kafka_call_failed(err, RD_KAFKA_RESP_ERR__TIMED_OUT, "configuration of topics");
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ConfigResource_destroy_array(asked, count);
+    memory_free(asked);
     return status;
 }

@@ -228,6 +228,52 @@ static enum status ask_input(struct screener *screener, uint16_t input, bool wan
     return status;
 }
 
+/* A message that a topic of ours does not take, or an input has and we do not: said, and no more,
+ * since who may write it is not known here. */
+static void say_if_smaller(const char *topic, int64_t bytes, int64_t wanted, const char *what)
+{
+    if (bytes >= 0 && bytes < wanted)
+        LOG_WARN("screener", what, LOG_TEXT("topic", topic),
+                 LOG_INTEGER("max_message_bytes", bytes), LOG_INTEGER("wanted", wanted));
+}
+
+static void check_sizes(struct screener *screener)
+{
+    enum {
+        OUTPUTS = 3,
+        HEADERS_BYTES = 64 * 1024,
+        RECEIPT_BYTES_MAX = 64 * 1024,
+        BATCH_HEADER_BYTES = 1024 /* counts too where a topic limits */
+    };
+    const struct config *config = screener->config;
+    const char *topics[OUTPUTS + INPUTS_MAX] = {config->dead_letters_topic, config->alerts_topic,
+                                                config->receipts_topic};
+    int64_t bytes[OUTPUTS + INPUTS_MAX];
+    for (uint32_t i = 0; i < config->inputs_count; i++)
+        topics[OUTPUTS + i] = config->inputs[i].topic;
+    struct kafka_consumer *reader = NULL;
+    struct error err = {0};
+    enum status status = kafka_reader_open(config, topics[OUTPUTS], "sizes", &reader, &err);
+    if (status == STATUS_OK)
+        status =
+            kafka_largest_messages(reader, topics, OUTPUTS + config->inputs_count, bytes, &err);
+    kafka_consumer_close(reader);
+    if (status != STATUS_OK) {
+        LOG_WARN("screener", "sizes of topics are not checked", LOG_TEXT("reason", err.text));
+        return;
+    }
+    say_if_smaller(topics[0], bytes[0], RECORD_BYTES_MAX + HEADERS_BYTES,
+                   "the largest dead letters will be written without their value");
+    say_if_smaller(topics[1], bytes[1], ALERT_BYTES_MAX, "an alert may be refused: that ends us");
+    say_if_smaller(topics[2], bytes[2], RECEIPT_BYTES_MAX,
+                   "a receipt may be refused: that ends us");
+    for (uint32_t i = OUTPUTS; i < OUTPUTS + config->inputs_count; i++)
+        if (bytes[i] > RECORD_BYTES_MAX + BATCH_HEADER_BYTES)
+            LOG_INFO("screener", "records above the limit become dead letters",
+                     LOG_TEXT("topic", topics[i]), LOG_INTEGER("max_message_bytes", bytes[i]),
+                     LOG_INTEGER("limit", RECORD_BYTES_MAX));
+}
+
 static enum status ask_inputs(struct screener *screener, enum screener_end end, struct error *err)
 {
     bool want_ends = end == SCREENER_UNTIL_END;
@@ -239,6 +285,7 @@ static enum status ask_inputs(struct screener *screener, enum screener_end end, 
         if (status != STATUS_OK)
             return status == STATUS_RETRY ? STATUS_FAIL : status; /* 10 s without an answer */
     }
+    check_sizes(screener);
 
     screener->settings = (struct worker_settings){
         .shared = {.config = screener->config,

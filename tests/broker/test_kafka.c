@@ -1202,6 +1202,19 @@ Test(kafka, topic_that_does_not_exist_has_no_partitions)
     kafka_consumer_close(reader);
 }
 
+/* The embedded broker has no configuration of topics; a real one's is tested under kafka. */
+Test(kafka, largest_message_of_a_topic_is_unknown_where_the_broker_does_not_tell)
+{
+    struct kafka_consumer *reader = open_reader();
+    static const char *const topics[] = {"events", "more"};
+    int64_t bytes[] = {77, 77};
+    struct error err = {0};
+    cr_assert_eq(kafka_largest_messages(reader, topics, 2, bytes, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(bytes[0], -1);
+    cr_assert_eq(bytes[1], -1);
+    kafka_consumer_close(reader);
+}
+
 Test(kafka, topic_that_may_not_be_read_fails)
 {
     struct kafka_consumer *reader = open_reader();
