@@ -26,6 +26,7 @@ enum {
     PARTITIONS = 2,
     FILE_BYTES_MAX = 1024 * 1024,
     MESSAGE_BYTES_MAX = 64 * 1024,
+    HEADERS_MAX = 16,
     DEAD_LETTER_BYTES_MAX = 128, /* of the topic: larger ones go without their value */
     SCHEMA_BOOKING = 1,
     SCHEMA_BANKING,
@@ -239,13 +240,13 @@ static struct bytes payload_of(const struct line_test *test, const json_t *messa
 static void append(const struct line_test *test, const json_t *message)
 {
     static uint8_t buffer[MESSAGE_BYTES_MAX];
-    struct kafka_header_field headers[FAKE_HEADERS_MAX];
+    struct kafka_header_field headers[HEADERS_MAX];
     uint32_t count = 0;
     const char *name;
     const json_t *value;
     json_object_foreach(json_object_get(message, "headers"), name, value)
     {
-        must(count < FAKE_HEADERS_MAX, "too many headers");
+        must(count < HEADERS_MAX, "too many headers");
         headers[count++] =
             (struct kafka_header_field){name, bytes_of_text(json_string_value(value))};
     }

@@ -171,7 +171,7 @@ static inline struct rig *rig_open(void)
 {
     struct rig *rig = rig_open_bare();
     struct error err = {0};
-    struct kafka_rebalance rebalance = {rig, rig_assigned, rig_revoked};
+    struct kafka_rebalance rebalance = {rig, rig_assigned, rig_revoked, NULL};
     struct kafka_reports reports = {rig, rig_report};
     cr_assert_eq(kafka_consumer_open(&rig->config, 0, &rebalance, &rig->consumer, &err), STATUS_OK);
     cr_assert_eq(kafka_producer_open(&rig->config, "rig", &reports, &rig->producer, &err),

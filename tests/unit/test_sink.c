@@ -136,6 +136,7 @@ Test(sink, lost_offsets_are_counted)
 {
     add_record(RECORD_OFFSETS_LOST);
     batch->records[0].offsets_lost = 12;
+    batch->records[0].resumes_at = 12;
     cr_assert_eq(run(), STATUS_OK);
     cr_assert_eq(counters_get(&rig->counters.offsets_lost), 12);
     cr_assert_eq(counters_get(&rig->counters.dead_letters[RECORD_OFFSETS_LOST]), 1);

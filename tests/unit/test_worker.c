@@ -81,11 +81,12 @@ Test(worker, alert_goes_out_at_once_and_its_position_with_the_interval)
     cr_assert_eq(counters_get(&worker_counters(worker)->commits), 1);
 }
 
-Test(worker, nothing_read_is_nothing_committed)
+Test(worker, nothing_read_is_committed_once_as_where_to_begin)
 {
     run_interval();
     run_interval();
-    cr_assert_eq(counters_get(&worker_counters(worker)->commits), 0);
+    cr_assert_eq(counters_get(&worker_counters(worker)->commits), 1);
+    cr_assert(fake_is_committed("in", 0));
     cr_assert_eq(fake_end("receipts", 0), 0);
 }
 
@@ -307,7 +308,7 @@ Test(worker, stop_before_anything_was_read_is_no_fault)
 
 /* --- until the end --- */
 
-static void open_until(const struct kafka_position *ends, uint32_t count)
+static void open_until(struct worker_end *ends, uint32_t count)
 {
     worker_close(worker);
     settings.ends = ends;
@@ -315,30 +316,28 @@ static void open_until(const struct kafka_position *ends, uint32_t count)
     open_worker();
 }
 
-Test(worker, end_is_reached_when_every_partition_is_and_not_before)
+Test(worker, end_is_reached_when_its_partition_is_and_not_before)
 {
-    const struct kafka_position ends[] = {{0, 0, 2}, {1, 1, 1}};
+    static struct worker_end ends[] = {{.position = {0, 0, 2}}, {.position = {1, 1, 1}}};
     open_until(ends, 2);
     (void)rig_append("in", 0, RIG_SCHEMA, 1, 1);
     (void)rig_append("other", 1, RIG_SCHEMA, 1, 1);
     run_interval();
-    cr_assert_not(worker_is_at_end(worker));
-    cr_assert_not(worker_group_is_at_end(worker));
+    cr_assert_not(atomic_load(&ends[0].is_reached));
+    cr_assert(atomic_load(&ends[1].is_reached));
     (void)rig_append("in", 0, RIG_SCHEMA, 1, 1);
     run_interval();
-    cr_assert(worker_is_at_end(worker));
-    run_interval();
-    cr_assert(worker_group_is_at_end(worker));
+    cr_assert(atomic_load(&ends[0].is_reached));
 }
 
 Test(worker, marker_at_the_end_counts_as_read)
 {
-    const struct kafka_position ends[] = {{0, 0, 2}};
+    static struct worker_end ends[] = {{.position = {0, 0, 2}}};
     open_until(ends, 1);
     (void)rig_append("in", 0, RIG_SCHEMA, 1, 1);
     fake_append_marker("in", 0);
     run_interval();
-    cr_assert(worker_is_at_end(worker));
+    cr_assert(atomic_load(&ends[0].is_reached));
 }
 
 Test(worker, times_of_the_first_and_last_record_are_kept)
