@@ -127,9 +127,10 @@ bool kafka_take_commit_failure(struct kafka_consumer *consumer);
 enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, int32_t partition,
                              int64_t *low, int64_t *high, struct error *err) MUST_USE;
 
-/* The high of many partitions, by one question to each broker: fills offset. */
+/* The high of many partitions, by one question to each broker: fills offset. Waits at most
+ * timeout_ms for all of them. */
 enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
-                       uint32_t count, struct error *err) MUST_USE;
+                       uint32_t count, uint32_t timeout_ms, struct error *err) MUST_USE;
 
 /* Committed offsets of the group; KAFKA_OFFSET_NONE where there is none. Waits for the broker, 2 s.
  */

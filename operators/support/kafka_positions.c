@@ -248,14 +248,14 @@ enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, in
 }
 
 enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
-                       uint32_t count, struct error *err)
+                       uint32_t count, uint32_t timeout_ms, struct error *err)
 {
     rd_kafka_topic_partition_list_t *list = kafka_list_of(consumer, positions, count, false);
     for (int i = 0; i < list->cnt; i++)
         list->elems[i].offset = RD_KAFKA_OFFSET_END;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (count > 0)
-        code = rd_kafka_offsets_for_times(consumer->client, list, ANSWER_MS);
+        code = rd_kafka_offsets_for_times(consumer->client, list, (int)timeout_ms);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = kafka_first_error(list);
     for (uint32_t i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < count; i++)

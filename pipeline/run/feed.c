@@ -18,6 +18,7 @@ enum {
     POLL_MS = 20,
     RETRY_MS = 1000,            /* between attempts to reach the broker */
     END_CHECK_MS = 1000,        /* between looks at where the topic ends */
+    END_ANSWER_MS = 1000,       /* reading waits meanwhile */
     PARTITION_CHECK_MS = 30000, /* between looks for new partitions */
     SCHEMAS_MAX = 256,
     ORIGIN_SIZE = 256,
@@ -311,7 +312,7 @@ static enum status set_target(struct feed *feed, struct error *err)
     feed->target_set_ns = clock_monotonic_ns();
     int64_t now_ms = clock_wall_ms();
     memcpy(feed->asked, feed->positions, feed->partitions * sizeof *feed->asked);
-    TRY(kafka_ends(feed->asker, feed->asked, feed->partitions, err));
+    TRY(kafka_ends(feed->asker, feed->asked, feed->partitions, END_ANSWER_MS, err));
     for (uint32_t i = 0; i < feed->partitions; i++)
         feed->target[i] = feed->asked[i].offset;
     feed->target_ms = now_ms;
