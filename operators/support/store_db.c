@@ -13,7 +13,7 @@ enum {
     SCAN_AHEAD_BYTES = 2 * 1024 * 1024,
     OPEN_FILES_MAX = 512,
     BACKGROUND_JOBS = 2,
-    INFO_LOG_WARN = 2,
+    INFO_LOG_FATAL = 4,
     INFO_LOG_BYTES_MAX = 1024 * 1024,
     INFO_LOG_FILES_MAX = 2,
     TABLE_FORMAT = 5
@@ -117,7 +117,9 @@ static rocksdb_options_t *database_options(const struct store *store)
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
     rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
     rocksdb_options_set_max_total_wal_size(options, WAL_BYTES_MAX);
-    rocksdb_options_set_info_log_level(options, INFO_LOG_WARN);
+    /* Its own log lies on the same disk, and Debian's build ends the process when it logs once more
+     * after a write to it has failed: what is wrong comes with the call that failed. */
+    rocksdb_options_set_info_log_level(options, INFO_LOG_FATAL);
     rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
     rocksdb_options_set_keep_log_file_num(options, INFO_LOG_FILES_MAX);
     rocksdb_options_set_stats_dump_period_sec(options, 0);

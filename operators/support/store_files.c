@@ -8,8 +8,9 @@
 #include "operators/support/store_internal.h"
 #include "pipeline/base/memory.h"
 
-enum { FOLDER_MODE = 0700 };
+enum { FOLDER_MODE = 0700, ROOM_BYTES = 1024 * 1024 };
 static const char damaged_mark[] = "DAMAGED";
+static const char room_file[] = STORE_SST_PREFIX "room";
 
 static bool starts_with(const char *name, const char *start)
 {
@@ -21,10 +22,11 @@ static bool is_dots(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* What RocksDB leaves when it is stopped before its first file is complete. */
+/* What RocksDB and check_room leave when they are stopped before the first file is complete. */
 static bool is_beginning(const char *name)
 {
-    static const char *const starts[] = {"LOCK", "LOG", "IDENTITY", "MANIFEST-", "OPTIONS-", "0"};
+    static const char *const starts[] = {"LOCK",     "LOG", "IDENTITY", "MANIFEST-",
+                                         "OPTIONS-", "0",   room_file};
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
         if (starts_with(name, starts[i]))
             return true;
@@ -56,6 +58,25 @@ static enum status look_into(const char *path, struct folder_look *look, struct 
     return STATUS_OK;
 }
 
+/* RocksDB writes its own log when it opens, and Debian's build ends the process when that fails: a
+ * full disk is found before. */
+static enum status check_room(const char *path, struct error *err)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int file = openat(folder, room_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    uint8_t *zeros = memory_new(ROOM_BYTES, 1);
+    ssize_t written = write(file, zeros, ROOM_BYTES);
+    int reason = written < 0 ? errno : ENOSPC;
+    memory_free(zeros);
+    (void)unlinkat(folder, room_file, 0);
+    (void)close(file);
+    (void)close(folder);
+    if (written == ROOM_BYTES)
+        return STATUS_OK;
+    return error_fail(err, EX_UNAVAILABLE, "store '%s' cannot be written to: %s", path,
+                      strerror(reason));
+}
+
 enum status store_prepare_folder(const char *path, bool *is_new, struct error *err)
 {
     if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST)
@@ -76,7 +97,7 @@ enum status store_prepare_folder(const char *path, bool *is_new, struct error *e
                             path, look.foreign);
     memory_free(look.foreign);
     *is_new = !look.has_current;
-    return status;
+    return status == STATUS_OK ? check_room(path, err) : status;
 }
 
 void store_remove_sst_files(const char *path)

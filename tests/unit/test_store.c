@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -607,6 +608,41 @@ Test(store, folder_that_cannot_be_made_is_refused)
     struct fixture fixture = fixture_make();
     (void)snprintf(fixture.path, sizeof fixture.path, "/nonexistent/a/store");
     expect_refused(&fixture, EX_CONFIG, "cannot be created");
+    fixture_end(&fixture);
+}
+
+/* From now on every write to a file fails, as on a full disk. */
+static void fill_disk(void)
+{
+    struct rlimit limit = {0, 0};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(store, full_disk_is_an_error_of_the_call_and_readers_go_on)
+{
+    struct fixture fixture = fixture_make();
+    struct store *store = fixture_open(&fixture, fixture.path);
+    struct entry entry = entry_make("E-2", "AB1000002", 1);
+    struct error err = {0};
+    enum store_outcome outcome;
+    (void)apply_one_entry(store, entry_make("E-1", "AB1000001", 1));
+    fill_disk();
+    cr_assert_eq(store_apply(store, &entry, 1, NULL, 0, &outcome, &err), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_UNAVAILABLE, "%s", err.text);
+    cr_expect_eq(store_apply(store, &entry, 1, NULL, 0, &outcome, &err), STATUS_FAIL);
+    cr_expect_eq(find_under(&fixture, store, 0, "AB1000001", NULL), 1);
+    cr_expect_eq(find_under(&fixture, store, 0, "AB1000002", NULL), 0);
+    store_close(store);
+    expect_refused(&fixture, EX_UNAVAILABLE, "");
+    fixture_end(&fixture);
+}
+
+Test(store, store_cannot_be_made_on_a_full_disk)
+{
+    struct fixture fixture = fixture_make();
+    fill_disk();
+    expect_refused(&fixture, EX_UNAVAILABLE, "");
     fixture_end(&fixture);
 }
 
