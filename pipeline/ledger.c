@@ -251,16 +251,18 @@ bool ledger_is_full(const struct ledger *ledger)
     return ledger->open - ledger->first == LEDGER_INTERVALS_MAX - 1;
 }
 
+void ledger_note_receipt(struct ledger_slot *slot)
+{
+    slot->from_offset = slot->next_offset;
+    slot->tally = (struct tally){0};
+}
+
 void ledger_close_interval(struct ledger *ledger, int64_t now_ms)
 {
     assert(!ledger_is_full(ledger));
     struct interval *closing = interval_of(ledger, ledger->open);
-    for (uint32_t i = 0; i < ledger->slots_count; i++) {
-        struct ledger_slot *slot = &ledger->slots[i];
-        closing->positions[i] = ledger->taken[i] ? slot->next_offset : -1;
-        slot->from_offset = slot->next_offset;
-        slot->tally = (struct tally){0};
-    }
+    for (uint32_t i = 0; i < ledger->slots_count; i++)
+        closing->positions[i] = ledger->taken[i] ? ledger->slots[i].from_offset : -1;
     ledger->open++;
     ledger->began_ms = now_ms;
     struct interval *next = interval_of(ledger, ledger->open);

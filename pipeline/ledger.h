@@ -85,8 +85,11 @@ int64_t ledger_interval_began_ms(const struct ledger *ledger);
 /* Whether no interval can be closed now, so many wait for their reports: the open one goes on. */
 bool ledger_is_full(const struct ledger *ledger);
 
-/* Closes the open interval with the slots' next_offset as positions, and opens the next. The
- * interval's receipts are sent before; the ledger is not full. */
+/* The receipt of what was counted for a slot is on its way; the next begins where it ended. */
+void ledger_note_receipt(struct ledger_slot *slot);
+
+/* Closes the open interval and opens the next; the ledger is not full. Positions are where the
+ * slots' last receipts ended, whatever was screened since: no commit passes a receipt. */
 void ledger_close_interval(struct ledger *ledger, int64_t now_ms);
 
 /* The newest settled interval's positions, by slot index, as far as they were not handed out

@@ -104,8 +104,7 @@ static enum status ask_positions(struct worker *worker, struct error *err)
     return STATUS_OK;
 }
 
-static enum status send_receipt(struct worker *worker, const struct ledger_slot *slot,
-                                struct error *err)
+static enum status send_receipt(struct worker *worker, struct ledger_slot *slot, struct error *err)
 {
     struct receipt receipt = {
         .cluster = worker->environment.cluster_id,
@@ -140,12 +139,13 @@ static enum status send_receipt(struct worker *worker, const struct ledger_slot 
     };
     TRY(kafka_produce(worker->producer, &message, err));
     ledger_sent(worker->ledger);
+    ledger_note_receipt(slot);
     return STATUS_OK;
 }
 
 /* Sends a receipt for every partition that moved, then closes. STATUS_RETRY: the output is blocked,
- * and the next call goes on where this one stopped; no record is screened in between. *closed false
- * with STATUS_OK: the ledger is full, the interval goes on. */
+ * and the next call goes on where this one stopped; what a stop screens in between has the next
+ * interval's receipt. *closed false with STATUS_OK: the ledger is full, the interval goes on. */
 static enum status close_interval(struct worker *worker, bool *closed, struct error *err)
 {
     *closed = false;
@@ -156,7 +156,7 @@ static enum status close_interval(struct worker *worker, bool *closed, struct er
         worker->receipts_next = 0;
     }
     for (; worker->receipts_next < ledger_slots(worker->ledger); worker->receipts_next++) {
-        const struct ledger_slot *slot = ledger_slot(worker->ledger, worker->receipts_next);
+        struct ledger_slot *slot = ledger_slot(worker->ledger, worker->receipts_next);
         if (slot && slot->next_offset != slot->from_offset)
             TRY(send_receipt(worker, slot, err));
     }
@@ -279,13 +279,16 @@ static uint32_t ms_until(uint64_t deadline_ns)
     return now_ns < deadline_ns ? (uint32_t)((deadline_ns - now_ns) / NS_PER_MS) : 0;
 }
 
-/* The last interval closed and everything sent reported delivered, or given up at the deadline. */
+/* The last interval closed and everything sent reported delivered, or given up at the deadline. One
+ * that was being closed already does not cover what was screened since: another follows. */
 static enum status deliver(struct worker *worker, uint64_t deadline_ns, struct error *err)
 {
-    bool closed = false;
+    uint32_t to_close = worker->closing ? 2 : 1;
     for (;;) {
-        enum status status = closed ? STATUS_OK : close_interval(worker, &closed, err);
-        if (status == STATUS_FAIL || (closed && ledger_in_flight(worker->ledger) == 0))
+        bool closed = false;
+        enum status status = to_close > 0 ? close_interval(worker, &closed, err) : STATUS_OK;
+        to_close -= closed;
+        if (status == STATUS_FAIL || (to_close == 0 && ledger_in_flight(worker->ledger) == 0))
             return status;
         uint32_t left_ms = ms_until(deadline_ns);
         if (left_ms == 0)
@@ -299,7 +302,7 @@ static enum status deliver(struct worker *worker, uint64_t deadline_ns, struct e
         status = dead_letters_resend(worker->dead_letters, err);
         if (status == STATUS_FAIL)
             return status;
-        if (!closed) /* of a full ledger's, the oldest may be settled by now */
+        if (to_close > 0) /* of a full ledger's, the oldest may be settled by now */
             TRY(commit_in_background(worker, err));
     }
 }

@@ -6,6 +6,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/ledger.h"
 #include "tests/simulation/world.h"
+#include "tests/tools/read_avro.h"
 
 enum {
     ROUNDS_MAX = 5000,
@@ -15,6 +16,7 @@ enum {
     QUEUE_OVERFLOW = 2 * FAKE_QUEUE_MAX,
     INTERVAL_MS = 1000,
     HEADERS = 70,
+    COVERED_MAX = 64,
 };
 
 static struct world world;
@@ -25,6 +27,7 @@ static struct {
     uint32_t bare;
     uint32_t headers_min;
     uint32_t given[WORLD_PARTITIONS];
+    bool covered[WORLD_PARTITIONS][COVERED_MAX]; /* by a receipt */
 } seen;
 static uint32_t documents[DOCUMENTS_MAX];
 
@@ -36,10 +39,24 @@ static void on_given(void *state, const char *topic, int32_t partition, int64_t 
         seen.given[partition]++;
 }
 
+static void on_receipt(const struct fake_message *message)
+{
+    json_t *receipt =
+        read_avro("schemas/Receipt.avsc", bytes_of(message->payload, message->payload_size));
+    cr_assert_not_null(receipt);
+    for (long long i = json_number(receipt, "from_offset"); i < json_number(receipt, "to_offset");
+         i++)
+        if (i < COVERED_MAX)
+            seen.covered[json_number(receipt, "partition")][i] = true;
+    json_decref(receipt);
+}
+
 static void on_arrived(void *state, const char *topic, const struct fake_message *message)
 {
     (void)state;
     seen.alerts += strcmp(topic, "alerts") == 0;
+    if (strcmp(topic, "receipts") == 0)
+        on_receipt(message);
     if (strcmp(topic, "dead") != 0)
         return;
     bool is_gap = strcmp(message->reason, "offsets_lost") == 0;
@@ -360,6 +377,29 @@ Test(faults, stop_after_the_ledger_was_full_commits_everything)
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
     cr_assert(is_committed());
+}
+
+/* The receipts of an interval are half sent when the stop comes, which then screens on. */
+Test(faults, stop_while_receipts_are_being_sent_leaves_no_gap)
+{
+    world_list(&world, FAKE_QUEUE_MAX);
+    (void)event(0, 1, 0);
+    (void)event(1, FAKE_QUEUE_MAX - 2, FAKE_QUEUE_MAX - 2);
+    (void)event(2, 1, 0);
+    fake_block(true);
+    world_start(&world, 0);
+    while (seen.given[2] == 0)
+        world_step(&world, 0);
+    (void)event(0, DOCUMENTS_MAX, 0);
+    while (seen.given[0] < 2)
+        world_step(&world, 0);
+    fake_clock_advance_ms(INTERVAL_MS);
+    step_times(3); /* two receipts fill the queue */
+    fake_block(false);
+    struct error err = {0};
+    cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
+    cr_assert(is_committed());
+    cr_assert(seen.covered[0][0] && seen.covered[0][1]);
 }
 
 Test(faults, stop_screens_nothing_with_a_list_that_must_not_be_used)

@@ -41,6 +41,15 @@ static void fill_window(int32_t partition, int64_t offset, uint32_t count, uint8
     batch->window_end = count;
 }
 
+/* As a worker does it: every slot's receipt first. */
+static void close_interval(int64_t now_ms)
+{
+    for (uint32_t i = 0; i < ledger_slots(ledger); i++)
+        if (ledger_slot(ledger, i))
+            ledger_note_receipt(ledger_slot(ledger, i));
+    ledger_close_interval(ledger, now_ms);
+}
+
 static uint32_t settled(struct ledger_position *out)
 {
     return ledger_take_settled(ledger, out, WORKER_PARTITIONS_MAX);
@@ -176,7 +185,7 @@ Test(ledger, nothing_is_settled_before_every_report_has_come)
     ledger_sent(ledger);
     ledger_sent(ledger);
     cr_assert_eq(settled(positions), 0);
-    ledger_close_interval(ledger, 1000);
+    close_interval(1000);
     ledger_delivered(ledger, first);
     cr_assert_eq(settled(positions), 0);
     ledger_delivered(ledger, first);
@@ -193,11 +202,11 @@ Test(ledger, later_interval_waits_for_an_earlier_one)
     ledger_sent(ledger);
     fill_window(1, 50, 1, RECORD_OK);
     ledger_count_window(ledger, batch);
-    ledger_close_interval(ledger, 1000);
+    close_interval(1000);
 
     fill_window(1, 51, 1, RECORD_OK);
     ledger_count_window(ledger, batch);
-    ledger_close_interval(ledger, 2000); /* nothing sent: complete at once, but not the first */
+    close_interval(2000); /* nothing sent: complete at once, but not the first */
     cr_assert_eq(settled(positions), 0);
     ledger_delivered(ledger, first);
     cr_assert_eq(settled(positions), 1);
@@ -209,10 +218,10 @@ Test(ledger, position_of_a_partition_without_records_is_committed_once)
 {
     struct ledger_position positions[WORKER_PARTITIONS_MAX];
     ledger_take(ledger, 0, 1, 50);
-    ledger_close_interval(ledger, 1000);
+    close_interval(1000);
     cr_assert_eq(settled(positions), 1);
     cr_assert_eq(positions[0].offset, 50);
-    ledger_close_interval(ledger, 2000);
+    close_interval(2000);
     cr_assert_eq(settled(positions), 0);
 }
 
@@ -221,11 +230,11 @@ Test(ledger, positions_are_given_again_after_a_commit_that_failed)
     struct ledger_position positions[WORKER_PARTITIONS_MAX];
     ledger_take(ledger, 0, 1, 50);
     ledger_take(ledger, 0, 2, 70);
-    ledger_close_interval(ledger, 1000);
+    close_interval(1000);
     cr_assert_eq(settled(positions), 2);
     ledger_commit_again(ledger);
     cr_assert_eq(settled(positions), 0, "no interval was closed since");
-    ledger_close_interval(ledger, 2000);
+    close_interval(2000);
     cr_assert_eq(settled(positions), 2);
     cr_assert_eq(positions[0].offset, 50);
     cr_assert_eq(positions[1].offset, 70);
@@ -240,7 +249,7 @@ Test(ledger, dropped_partition_is_not_committed)
     ledger_count_window(ledger, batch);
     fill_window(2, 70, 1, RECORD_OK);
     ledger_count_window(ledger, batch);
-    ledger_close_interval(ledger, 1000);
+    close_interval(1000);
     ledger_drop(ledger, 0, 1);
     cr_assert_eq(settled(positions), 1);
     cr_assert_eq(positions[0].partition, 2);
@@ -252,7 +261,7 @@ Test(ledger, partition_taken_again_does_not_inherit_positions)
     ledger_take(ledger, 0, 1, 50);
     fill_window(1, 50, 9, RECORD_OK);
     ledger_count_window(ledger, batch);
-    ledger_close_interval(ledger, 1000);
+    close_interval(1000);
     ledger_drop(ledger, 0, 1);
     ledger_take(ledger, 0, 1, 55); /* another owner committed 55 meanwhile */
     cr_assert_eq(settled(positions), 0);
@@ -264,10 +273,28 @@ Test(ledger, closing_an_interval_starts_the_next_receipt_where_it_ended)
     ledger_take(ledger, 0, 1, 50);
     fill_window(1, 50, 3, RECORD_OK);
     ledger_count_window(ledger, batch);
-    ledger_close_interval(ledger, 1234);
+    close_interval(1234);
     cr_assert_eq(slot_of(0, 1)->from_offset, 53);
     cr_assert_eq(slot_of(0, 1)->tally.records, 0);
     cr_assert_eq(ledger_interval_began_ms(ledger), 1234);
+}
+
+/* A stop goes on screening while the output takes no receipt. */
+Test(ledger, commit_passes_no_receipt)
+{
+    struct ledger_position positions[WORKER_PARTITIONS_MAX];
+    ledger_take(ledger, 0, 1, 50);
+    fill_window(1, 50, 3, RECORD_OK);
+    ledger_count_window(ledger, batch);
+    ledger_note_receipt(slot_of(0, 1));
+    fill_window(1, 53, 2, RECORD_OK);
+    ledger_count_window(ledger, batch);
+    ledger_close_interval(ledger, 1000);
+    cr_assert_eq(settled(positions), 1);
+    cr_assert_eq(positions[0].offset, 53);
+    cr_assert_eq(slot_of(0, 1)->from_offset, 53);
+    cr_assert_eq(slot_of(0, 1)->next_offset, 55);
+    cr_assert_eq(slot_of(0, 1)->tally.records, 2);
 }
 
 Test(ledger, full_of_waiting_intervals_says_so)
@@ -277,7 +304,7 @@ Test(ledger, full_of_waiting_intervals_says_so)
     ledger_sent(ledger);
     for (uint32_t i = 0; i < LEDGER_INTERVALS_MAX - 1; i++) {
         cr_assert_not(ledger_is_full(ledger));
-        ledger_close_interval(ledger, i);
+        close_interval(i);
     }
     cr_assert(ledger_is_full(ledger));
     ledger_delivered(ledger, first);
@@ -292,7 +319,7 @@ Test(ledger, interval_is_found_by_the_low_bits_of_a_tag)
         struct ledger_position positions[WORKER_PARTITIONS_MAX];
         ledger_sent(ledger);
         uint64_t packed = tag_pack((struct tag){TAG_ALERT, ledger_interval(ledger), 7});
-        ledger_close_interval(ledger, i);
+        close_interval(i);
         ledger_delivered(ledger, tag_unpack(packed).interval);
         (void)settled(positions);
         cr_assert_eq(ledger_in_flight(ledger), 0);
