@@ -38,6 +38,13 @@ struct thread {
     struct error err;
 };
 
+/* What was screened and used up to a moment; time_ns 0: it has not come. */
+struct mark {
+    uint64_t records;
+    uint64_t time_ns;
+    uint64_t cpu_ns;
+};
+
 struct screener {
     const struct config *config;
     struct rule_data *rules;
@@ -63,6 +70,8 @@ struct screener {
     _Atomic bool stop;
     _Atomic uint64_t stop_deadline_ns;
     uint64_t cpu_began_ns;
+    uint64_t to_read;  /* with --until-end: records in the topics at the start */
+    struct mark tenth; /* when a tenth of them was screened: from there on it is measured */
 };
 
 /* --- the feed thread --- */
@@ -220,6 +229,8 @@ static enum status ask_input(struct screener *screener, uint16_t input, bool wan
         if (status == STATUS_OK && *ends_count == ENDS_MAX)
             status = error_fail(err, EX_CONFIG, "the inputs have more than %d partitions",
                                 (int)ENDS_MAX);
+        if (status == STATUS_OK)
+            screener->to_read += (uint64_t)(high - low);
         if (status == STATUS_OK && low < high)
             screener->ends[(*ends_count)++].position =
                 (struct kafka_position){input, (int32_t)i, high};
@@ -355,6 +366,18 @@ static bool all_are_at_end(const struct screener *screener)
     return true;
 }
 
+/* Joining the group, first fetches and cold memory are not what a rate is to tell. */
+static void mark_tenth(struct screener *screener)
+{
+    struct mark now = {0, clock_monotonic_ns(), clock_process_cpu_ns()};
+    for (uint32_t i = 0; i < screener->config->workers; i++) {
+        const struct worker *worker = atomic_load(&screener->workers[i].worker);
+        now.records += worker ? counters_get(&worker_counters(worker)->records) : 0;
+    }
+    if (now.records >= screener->to_read / 10)
+        screener->tenth = now;
+}
+
 static enum status watch(struct screener *screener, enum screener_end end, screener_wait *wait,
                          void *wait_state, struct error *err)
 {
@@ -363,6 +386,8 @@ static enum status watch(struct screener *screener, enum screener_end end, scree
             return STATUS_OK; /* stop_workers tells why */
         if (atomic_load(&screener->feed_status) != STATUS_OK)
             return take_feed_failure(screener, err);
+        if (end == SCREENER_UNTIL_END && screener->tenth.time_ns == 0)
+            mark_tenth(screener);
         if (end == SCREENER_UNTIL_END && all_are_at_end(screener))
             return STATUS_OK;
     }
@@ -427,21 +452,45 @@ const struct list_state *screener_list(const struct screener *screener)
     return &screener->list;
 }
 
-/* From the first record any worker got to the end of the last round that had some. */
-static double screening_seconds(const struct screener *screener)
+/* When any worker got its first record, and when the last round that had some ended; 0: never. */
+static void find_span(const struct screener *screener, uint64_t *first_ns, uint64_t *last_ns)
 {
-    uint64_t first_ns = UINT64_MAX;
-    uint64_t last_ns = 0;
+    *first_ns = 0;
+    *last_ns = 0;
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
         const struct worker *worker = atomic_load(&screener->workers[i].worker);
         if (!worker || worker_first_record_ns(worker) == 0)
             continue;
-        if (worker_first_record_ns(worker) < first_ns)
-            first_ns = worker_first_record_ns(worker);
-        if (worker_last_record_ns(worker) > last_ns)
-            last_ns = worker_last_record_ns(worker);
+        if (*first_ns == 0 || worker_first_record_ns(worker) < *first_ns)
+            *first_ns = worker_first_record_ns(worker);
+        if (worker_last_record_ns(worker) > *last_ns)
+            *last_ns = worker_last_record_ns(worker);
     }
-    return last_ns > first_ns ? (double)(last_ns - first_ns) / 1e9 : 0;
+}
+
+static double seconds_between(uint64_t from_ns, uint64_t to_ns)
+{
+    return to_ns > from_ns ? (double)(to_ns - from_ns) / 1e9 : 0;
+}
+
+/* The whole run, and what is left of it without its first tenth. */
+static void write_cost(const struct screener *screener, uint64_t records, FILE *out)
+{
+    uint64_t first_ns;
+    uint64_t last_ns;
+    uint64_t cpu_ns = clock_process_cpu_ns();
+    find_span(screener, &first_ns, &last_ns);
+    double seconds = seconds_between(first_ns, last_ns);
+    (void)fprintf(out, "\"seconds\":%.3f,\"records_per_s\":%.0f,\"cpu_seconds\":%.3f,", seconds,
+                  seconds > 0 ? (double)records / seconds : 0,
+                  seconds_between(screener->cpu_began_ns, cpu_ns));
+    const struct mark *tenth = &screener->tenth;
+    if (tenth->time_ns == 0 || tenth->time_ns >= last_ns)
+        return; /* over before it was looked at */
+    (void)fprintf(out,
+                  "\"measured\":{\"records\":%" PRIu64 ",\"seconds\":%.3f,\"cpu_seconds\":%.3f},",
+                  records - tenth->records, seconds_between(tenth->time_ns, last_ns),
+                  seconds_between(tenth->cpu_ns, cpu_ns));
 }
 
 static void write_hits(const struct counters *counters, FILE *out)
@@ -490,8 +539,6 @@ void screener_write_summary(const struct screener *screener, FILE *out)
     screener_count(screener, counters);
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
-    double seconds = screening_seconds(screener);
-    double cpu_seconds = (double)(clock_process_cpu_ns() - screener->cpu_began_ns) / 1e9;
     uint64_t records = counters_get(&counters->records);
 
     (void)fprintf(out,
@@ -513,11 +560,8 @@ void screener_write_summary(const struct screener *screener, FILE *out)
                   histogram_quantile(&counters->event_to_alert_ms, 0.99),
                   counters_get(&counters->offsets_lost), counters_get(&counters->held),
                   counters_get(&counters->commits));
-    (void)fprintf(out,
-                  "\"seconds\":%.3f,\"records_per_s\":%.0f,\"cpu_seconds\":%.3f,"
-                  "\"peak_memory_mb\":%ld}\n",
-                  seconds, seconds > 0 ? (double)records / seconds : 0, cpu_seconds,
-                  usage.ru_maxrss / 1024);
+    write_cost(screener, records, out);
+    (void)fprintf(out, "\"peak_memory_mb\":%ld}\n", usage.ru_maxrss / 1024);
     (void)fflush(out);
     memory_free(counters);
 }
