@@ -23,6 +23,8 @@ static const struct argument arguments[] = {
     {0}};
 
 static const struct arguments_exit exits[] = {
+    {EX_DATAERR, "the list on disk was found damaged, or its topic was created anew, while\n"
+                 "      screening: the next start sets it aside and reads the topic anew"},
     {EX_UNAVAILABLE, "Kafka is not reached, or not everything was delivered in time: the rest is\n"
                      "      not committed and is screened again at the next start"},
     {EX_SOFTWARE, "a fault of the program"},

@@ -16,10 +16,11 @@ enum {
     CHANGES_MAX = BATCH_RECORDS_MAX, /* applied in one WriteBatch */
     PARTITIONS_MAX = 1024,
     POLL_MS = 20,
-    RETRY_MS = 1000,            /* between attempts to reach the broker */
-    END_CHECK_MS = 1000,        /* between looks at where the topic ends */
-    END_ANSWER_MS = 1000,       /* reading waits meanwhile */
-    PARTITION_CHECK_MS = 30000, /* between looks for new partitions */
+    RETRY_MS = 1000,        /* between attempts to reach the broker */
+    END_CHECK_MS = 1000,    /* between looks at where the topic ends */
+    END_ANSWER_MS = 1000,   /* reading waits meanwhile */
+    NO_ANSWER_MS = 5000,    /* between questions that get no answer, while reading goes on */
+    TOPIC_CHECK_MS = 30000, /* between looks for new partitions, or another topic of the name */
     SCHEMAS_MAX = 256,
     ORIGIN_SIZE = 256,
 };
@@ -29,13 +30,18 @@ struct change_schema {
     struct projection *projection; /* NULL: refused */
 };
 
+/* An empty store takes the topic, up to where it ends at the start, in one first load. */
+enum feed_load { LOAD_NONE, LOAD_READING, LOAD_ENDING };
+
 struct feed {
     struct feed_settings settings;
     struct kafka_consumer *reader; /* NULL: not connected */
     struct kafka_consumer *asker;  /* reads nothing: its questions do not wait behind a fetch */
     uint64_t began_ns;
-    uint64_t tried_ns; /* last attempt to connect */
-    uint64_t partitions_checked_ns;
+    uint64_t tried_ns;         /* when a client was last made, or the topic was last asked about */
+    uint64_t topic_checked_ns; /* when it last answered */
+    bool store_failed;
+    enum feed_load load;
 
     uint32_t partitions;                             /* assigned: 0 .. partitions - 1 */
     struct kafka_position positions[PARTITIONS_MAX]; /* by partition: where the reader stands */
@@ -45,7 +51,8 @@ struct feed {
     /* Where the topic ended at target_ms; once all of it is applied, so old is the list. */
     bool has_target;
     int64_t target_ms;
-    uint64_t target_set_ns;
+    uint64_t target_asked_ns;
+    uint32_t target_wait_ms; /* from then to the next look */
     int64_t target[PARTITIONS_MAX];
 
     struct record records[CHANGES_MAX];
@@ -63,6 +70,13 @@ struct feed {
 static bool is_due(uint64_t since_ns, uint32_t interval_ms)
 {
     return clock_monotonic_ns() - since_ns >= (uint64_t)interval_ms * 1000000U;
+}
+
+/* What the store refuses ends the process; what Kafka does not answer is asked again. */
+static enum status stored(struct feed *feed, enum status status)
+{
+    feed->store_failed |= status != STATUS_OK;
+    return status;
 }
 
 /* Brings positions up to date; a partition nothing was read of yet stays where it began. */
@@ -87,25 +101,25 @@ static enum status check_origin(struct feed *feed, struct error *err)
     char origin[ORIGIN_SIZE];
     (void)snprintf(origin, sizeof origin, "%s/%s/%s", cluster, feed->settings.config->feed_topic,
                    topic_id);
-    const char *stored = store_origin(feed->settings.store);
-    if (!*stored)
-        return store_set_origin(feed->settings.store, origin, err);
-    if (strcmp(stored, origin) != 0)
+    const char *known = store_origin(feed->settings.store);
+    if (!*known)
+        return stored(feed, store_set_origin(feed->settings.store, origin, err));
+    if (strcmp(known, origin) != 0)
         return error_set(err, STATUS_ABORT, EX_DATAERR,
-                         "the store was built from %s and the feed is %s now", stored, origin);
+                         "the store was built from %s and the feed is %s now", known, origin);
     return STATUS_OK;
 }
 
 /* Where to start each partition from: the store's offset, else the beginning. */
 static enum status find_start(struct feed *feed, uint32_t from, uint32_t count, struct error *err)
 {
-    uint32_t stored = store_offsets(feed->settings.store, feed->offsets, PARTITIONS_MAX);
+    uint32_t known = store_offsets(feed->settings.store, feed->offsets, PARTITIONS_MAX);
     for (uint32_t partition = from; partition < count; partition++) {
         int64_t low = 0;
         int64_t high = 0;
         TRY(kafka_watermarks(feed->asker, 0, (int32_t)partition, &low, &high, err));
         int64_t start = KAFKA_OFFSET_NONE;
-        for (uint32_t i = 0; i < stored; i++)
+        for (uint32_t i = 0; i < known; i++)
             if (feed->offsets[i].partition == (int32_t)partition)
                 start = feed->offsets[i].next_offset;
         if (start != KAFKA_OFFSET_NONE && (start < low || start > high))
@@ -121,12 +135,11 @@ static enum status find_start(struct feed *feed, uint32_t from, uint32_t count, 
 
 static enum status find_partitions(struct feed *feed, struct error *err)
 {
-    feed->partitions_checked_ns = clock_monotonic_ns();
     uint32_t count = 0;
     TRY(kafka_partitions(feed->asker, 0, &count, err));
     if (count == 0)
-        return error_fail(err, EX_UNAVAILABLE, "topic %s does not exist",
-                          feed->settings.config->feed_topic);
+        return error_set(err, STATUS_RETRY, EX_UNAVAILABLE, "topic %s does not exist",
+                         feed->settings.config->feed_topic);
     if (count > PARTITIONS_MAX)
         return error_fail(err, EX_CONFIG,
                           "topic %s has %" PRIu32 " partitions, at most %d are read",
@@ -134,37 +147,75 @@ static enum status find_partitions(struct feed *feed, struct error *err)
     if (count <= feed->partitions)
         return STATUS_OK;
     TRY(find_start(feed, feed->partitions, count, err));
-    TRY(kafka_assign(feed->reader, feed->positions, count, err));
+    if (kafka_assign(feed->reader, feed->positions, count, err) != STATUS_OK)
+        return STATUS_FAIL; /* half done, nothing would be read */
     LOG_INFO("feed", "reading", LOG_TEXT("topic", feed->settings.config->feed_topic),
              LOG_INTEGER("partitions", count));
     feed->partitions = count;
     feed->has_target = false;
+    feed->target_wait_ms = 0;
     return STATUS_OK;
 }
 
-static void disconnect(struct feed *feed)
+static enum status begin_load(struct feed *feed, struct error *err)
+{
+    if (!store_is_empty(feed->settings.store))
+        return STATUS_OK;
+    TRY(stored(feed, store_ingest_begin(feed->settings.store, err)));
+    feed->load = LOAD_READING;
+    return STATUS_OK;
+}
+
+static uint32_t topic_wait_ms(const struct feed *feed)
+{
+    if (feed->partitions == 0)
+        return RETRY_MS;
+    return feed->topic_checked_ns < feed->tried_ns ? NO_ANSWER_MS : TOPIC_CHECK_MS;
+}
+
+/* At the start, and then now and then; a first load reads what there was at its start. */
+static enum status check_topic(struct feed *feed, struct error *err)
+{
+    bool is_first = feed->partitions == 0;
+    if (feed->load != LOAD_NONE || (feed->tried_ns && !is_due(feed->tried_ns, topic_wait_ms(feed))))
+        return STATUS_OK;
+    feed->tried_ns = clock_monotonic_ns();
+    TRY(check_origin(feed, err));
+    TRY(find_partitions(feed, err));
+    feed->topic_checked_ns = clock_monotonic_ns();
+    return is_first ? begin_load(feed, err) : STATUS_OK;
+}
+
+static void forget_records(struct feed *feed)
 {
     for (uint32_t i = 0; i < feed->records_count; i++)
         kafka_release(&feed->records[i]);
     feed->records_count = 0;
     feed->records_next = 0;
     feed->entries_count = 0;
+}
+
+/* What is left of a client that cannot go on. A load that was reading begins anew. */
+static void disconnect(struct feed *feed)
+{
+    forget_records(feed);
     kafka_consumer_close(feed->reader);
     kafka_consumer_close(feed->asker);
     feed->reader = NULL;
     feed->asker = NULL;
     feed->partitions = 0;
     feed->has_target = false;
+    if (feed->load == LOAD_READING) {
+        store_ingest_cancel(feed->settings.store);
+        feed->load = LOAD_NONE;
+    }
 }
 
 static enum status connect(struct feed *feed, struct error *err)
 {
-    feed->tried_ns = clock_monotonic_ns();
     const struct config *config = feed->settings.config;
     TRY(kafka_reader_open(config, config->feed_topic, "feed-asks", &feed->asker, err));
-    TRY(kafka_reader_open(config, config->feed_topic, "feed", &feed->reader, err));
-    TRY(check_origin(feed, err));
-    return find_partitions(feed, err);
+    return kafka_reader_open(config, config->feed_topic, "feed", &feed->reader, err);
 }
 
 /* --- reading changes --- */
@@ -249,6 +300,17 @@ static bool decode(struct feed *feed, const struct record *record)
     return true;
 }
 
+/* How long a change takes is told once the end was reached: what happened before the process did,
+ * or the list was ever whole, says nothing about it. */
+static void note_latency(struct feed *feed, int64_t timestamp_ms, int64_t now_ms)
+{
+    struct list_state *list = feed->settings.list;
+    if (atomic_load(&list->at_end_ms) == 0 || timestamp_ms <= 0)
+        return;
+    int64_t latency_ms = now_ms - timestamp_ms;
+    histogram_add(&list->change_to_effect_ms, latency_ms > 0 ? (uint64_t)latency_ms : 0);
+}
+
 static void count_applied(struct feed *feed)
 {
     struct list_state *list = feed->settings.list;
@@ -259,27 +321,49 @@ static void count_applied(struct feed *feed)
             continue;
         }
         counters_add(&list->changes_applied, 1);
-        int64_t latency_ms = now_ms - feed->timestamps_ms[i];
-        histogram_add(&list->change_to_effect_ms, latency_ms > 0 ? (uint64_t)latency_ms : 0);
+        note_latency(feed, feed->timestamps_ms[i], now_ms);
     }
 }
 
-/* What was decoded, with where the reader stands, in one WriteBatch. */
-static enum status apply(struct feed *feed, struct error *err)
+/* Where the reader stands, for the store. */
+static enum status take_offsets(struct feed *feed, struct error *err)
 {
     TRY(ask_positions(feed, err));
     for (uint32_t i = 0; i < feed->partitions; i++)
         feed->offsets[i] =
             (struct feed_offset){feed->positions[i].partition, feed->positions[i].offset};
-    TRY(store_apply(feed->settings.store, feed->entries, feed->entries_count, feed->offsets,
-                    feed->partitions, feed->outcomes, err));
-    count_applied(feed);
-    for (uint32_t i = 0; i < feed->records_count; i++)
-        kafka_release(&feed->records[i]);
-    feed->records_count = 0;
-    feed->records_next = 0;
-    feed->entries_count = 0;
     return STATUS_OK;
+}
+
+/* What was decoded, with where the reader stands, in one WriteBatch. */
+static enum status apply(struct feed *feed, struct error *err)
+{
+    struct store *store = feed->settings.store;
+    if (feed->load == LOAD_READING) {
+        TRY(stored(feed, store_ingest(store, feed->entries, feed->entries_count, err)));
+    } else {
+        TRY(take_offsets(feed, err));
+        TRY(stored(feed, store_apply(store, feed->entries, feed->entries_count, feed->offsets,
+                                     feed->partitions, feed->outcomes, err)));
+        count_applied(feed);
+    }
+    forget_records(feed);
+    return STATUS_OK;
+}
+
+/* offsets_lost 0: what the reader stood at is not there, and perhaps never was. */
+static enum status changes_lost(const struct feed *feed, const struct record *record,
+                                struct error *err)
+{
+    const char *topic = feed->settings.config->feed_topic;
+    int partition = (int)record->origin.partition;
+    if (record->offsets_lost == 0)
+        return error_set(err, STATUS_ABORT, EX_DATAERR,
+                         "%s/%d ends before offset %" PRId64 ": it was created anew or cut", topic,
+                         partition, record->origin.offset);
+    return error_set(err, STATUS_ABORT, EX_DATAERR,
+                     "%" PRIu64 " changes of %s/%d were deleted before they were read",
+                     record->offsets_lost, topic, partition);
 }
 
 static enum status read_changes(struct feed *feed, struct error *err)
@@ -293,10 +377,7 @@ static enum status read_changes(struct feed *feed, struct error *err)
     for (; feed->records_next < feed->records_count; feed->records_next++) {
         const struct record *record = &feed->records[feed->records_next];
         if (record->status == RECORD_OFFSETS_LOST)
-            return error_set(err, STATUS_ABORT, EX_DATAERR,
-                             "%" PRIu64 " changes of %s/%d were deleted before they were read",
-                             record->offsets_lost, feed->settings.config->feed_topic,
-                             (int)record->origin.partition);
+            return changes_lost(feed, record, err);
         if (!decode(feed, record)) {
             clock_sleep_ms(POLL_MS);
             return STATUS_OK;
@@ -307,12 +388,21 @@ static enum status read_changes(struct feed *feed, struct error *err)
 
 /* --- how old the list is --- */
 
+/* Without an answer the list grows older, and reading goes on meanwhile. */
 static enum status set_target(struct feed *feed, struct error *err)
 {
-    feed->target_set_ns = clock_monotonic_ns();
     int64_t now_ms = clock_wall_ms();
+    feed->target_asked_ns = clock_monotonic_ns();
+    feed->target_wait_ms = END_CHECK_MS;
     memcpy(feed->asked, feed->positions, feed->partitions * sizeof *feed->asked);
-    TRY(kafka_ends(feed->asker, feed->asked, feed->partitions, END_ANSWER_MS, err));
+    enum status status = kafka_ends(feed->asker, feed->asked, feed->partitions, END_ANSWER_MS, err);
+    if (status == STATUS_RETRY) {
+        feed->target_wait_ms = NO_ANSWER_MS;
+        LOG_WARN("feed", "no answer to where the topic ends", LOG_TEXT("reason", err->text));
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK)
+        return status;
     for (uint32_t i = 0; i < feed->partitions; i++)
         feed->target[i] = feed->asked[i].offset;
     feed->target_ms = now_ms;
@@ -320,20 +410,44 @@ static enum status set_target(struct feed *feed, struct error *err)
     return STATUS_OK;
 }
 
+static enum status reach_end(struct feed *feed, struct error *err)
+{
+    feed->has_target = false;
+    atomic_store(&feed->settings.list->at_end_ms, feed->target_ms);
+    if (store_was_caught_up(feed->settings.store))
+        return STATUS_OK;
+    return stored(feed, store_set_caught_up(feed->settings.store, err));
+}
+
 static enum status check_end(struct feed *feed, struct error *err)
 {
-    if (!feed->has_target && is_due(feed->target_set_ns, END_CHECK_MS))
+    if (!feed->has_target && is_due(feed->target_asked_ns, feed->target_wait_ms))
         TRY(set_target(feed, err));
     if (!feed->has_target || feed->records_count > 0)
         return STATUS_OK;
-    TRY(ask_positions(feed, err));
+    TRY(take_offsets(feed, err));
     for (uint32_t i = 0; i < feed->partitions; i++)
         if (feed->positions[i].offset < feed->target[i])
             return STATUS_OK;
-    feed->has_target = false;
-    atomic_store(&feed->settings.list->at_end_ms, feed->target_ms);
-    if (!store_was_caught_up(feed->settings.store))
-        return store_set_caught_up(feed->settings.store, err);
+    if (feed->load == LOAD_NONE)
+        return reach_end(feed, err);
+    TRY(stored(feed, store_ingest_end(feed->settings.store, feed->offsets, feed->partitions, err)));
+    feed->load = LOAD_ENDING;
+    return STATUS_OK;
+}
+
+static enum status end_load(struct feed *feed, struct error *err)
+{
+    bool done = false;
+    struct store_ingested ingested = {0, 0};
+    TRY(stored(feed, store_ingest_step(feed->settings.store, &done, &ingested, err)));
+    if (!done)
+        return STATUS_OK;
+    feed->load = LOAD_NONE;
+    counters_add(&feed->settings.list->changes_applied, ingested.applied);
+    counters_add(&feed->settings.list->changes_older, ingested.older);
+    feed->has_target = false; /* it may be old by now: the end is where it is then */
+    feed->target_wait_ms = 0;
     return STATUS_OK;
 }
 
@@ -356,27 +470,40 @@ static void tell_state(struct feed *feed)
 
 static enum status work(struct feed *feed, struct error *err)
 {
-    if (!feed->reader) {
-        if (feed->tried_ns && !is_due(feed->tried_ns, RETRY_MS)) {
-            clock_sleep_ms(POLL_MS);
-            return STATUS_OK;
-        }
-        TRY(connect(feed, err));
+    if (feed->load == LOAD_ENDING)
+        return end_load(feed, err);
+    if (!feed->reader && feed->tried_ns && !is_due(feed->tried_ns, RETRY_MS)) {
+        clock_sleep_ms(POLL_MS);
+        return STATUS_OK;
     }
-    if (is_due(feed->partitions_checked_ns, PARTITION_CHECK_MS))
-        TRY(find_partitions(feed, err));
+    if (!feed->reader)
+        TRY(connect(feed, err));
+    TRY(check_topic(feed, err));
+    if (feed->partitions == 0) {
+        clock_sleep_ms(POLL_MS);
+        return STATUS_OK;
+    }
     TRY(read_changes(feed, err));
     return check_end(feed, err);
+}
+
+/* A client that gets no answer finds its way by itself; one that has failed is made anew. */
+static enum status try_again(struct feed *feed, enum status status, const struct error *err)
+{
+    if (feed->store_failed ||
+        !(status == STATUS_RETRY || (status == STATUS_FAIL && err->exit_code == EX_UNAVAILABLE)))
+        return status;
+    LOG_WARN("feed", "not reached, trying again", LOG_TEXT("reason", err->text));
+    if (status == STATUS_FAIL)
+        disconnect(feed);
+    return STATUS_OK;
 }
 
 enum status feed_step(struct feed *feed, struct error *err)
 {
     enum status status = work(feed, err);
-    if (status == STATUS_RETRY || (status == STATUS_FAIL && err->exit_code == EX_UNAVAILABLE)) {
-        LOG_WARN("feed", "not reached, trying again", LOG_TEXT("reason", err->text));
-        disconnect(feed);
-        status = STATUS_OK;
-    }
+    if (status != STATUS_OK)
+        status = try_again(feed, status, err);
     if (status != STATUS_OK)
         return status;
     uint32_t pending;

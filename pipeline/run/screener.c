@@ -160,10 +160,10 @@ enum status screener_open(const struct config *config, struct screener **out, st
     return STATUS_OK;
 }
 
-/* The feed said that the store is another topic's: once, it is read anew. */
+/* The feed said that the store is another topic's, or damaged: once, it is read anew. */
 static enum status rebuild_store(struct screener *screener, struct error *err)
 {
-    LOG_ERROR("screener", "the store does not belong to the feed: it is set aside and read anew",
+    LOG_ERROR("screener", "the store is damaged or another feed's: it is set aside and read anew",
               LOG_TEXT("path", screener->config->store_path),
               LOG_TEXT("reason", screener->feed_err.text));
     store_close(screener->store);
@@ -196,7 +196,8 @@ static enum status wait_until_ready(struct screener *screener, screener_wait *wa
         if (status == STATUS_OK)
             continue;
         stop_feed(screener);
-        if (status != STATUS_ABORT || rebuilds++ >= REBUILDS_MAX)
+        bool is_store = status == STATUS_ABORT || screener->feed_err.exit_code == EX_DATAERR;
+        if (!is_store || rebuilds++ >= REBUILDS_MAX)
             return take_feed_failure(screener, err);
         TRY(rebuild_store(screener, err));
     }

@@ -62,7 +62,7 @@ void fake_set_calm(bool calm);
 
 /* The log begins there; what was before is gone. */
 void fake_delete_before(const char *topic, int32_t partition, int64_t offset);
-void fake_recreate(const char *topic); /* empty logs, while consumers and commits stay */
+void fake_recreate(const char *topic); /* empty logs under another id; consumers, commits stay */
 
 /* What becomes of commits: all accepted at once; or the seed decides when they are, whether they
  * fail, and whether the answer is lost; or all refused. */
@@ -71,6 +71,7 @@ void fake_set_commits(enum fake_commits commits);
 
 enum { FAKE_BATCH_USUAL = 0, FAKE_BATCH_NONE = INT32_MAX };
 void fake_set_batch(uint32_t records);  /* a poll gives up to so many of each partition; 0: usual */
+void fake_set_answers(bool answers);    /* whether questions about topics are answered */
 void fake_refuse_delivery(bool refuse); /* the next message that would arrive is refused for good */
 void fake_fail(bool fail); /* what is sent is reported as failed, and does not arrive */
 void fake_forget(struct kafka_producer *producer); /* what it has on its way is never reported */

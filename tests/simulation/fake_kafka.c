@@ -19,6 +19,7 @@ struct log {
 
 struct topic {
     char name[32];
+    uint32_t created; /* how often it was */
     uint32_t partitions;
     size_t message_max;
     struct log logs[FAKE_PARTITIONS_MAX];
@@ -70,6 +71,7 @@ static struct {
     bool calm;
     enum fake_commits commits;
     uint32_t batch;
+    bool silent; /* no answers */
     bool refuse_delivery;
     bool blocked;
     bool fail;
@@ -137,6 +139,11 @@ void fake_set_batch(uint32_t records)
     broker.batch = records;
 }
 
+void fake_set_answers(bool answers)
+{
+    broker.silent = !answers;
+}
+
 void fake_refuse_delivery(bool refuse)
 {
     broker.refuse_delivery = refuse;
@@ -199,6 +206,7 @@ void fake_delete_before(const char *topic, int32_t partition, int64_t offset)
 void fake_recreate(const char *name)
 {
     struct topic *topic = topic_of(name);
+    topic->created++;
     for (uint32_t p = 0; p < topic->partitions; p++) {
         struct log *log = &topic->logs[p];
         for (int64_t i = 0; i < log->count; i++)
@@ -684,23 +692,27 @@ enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_pos
     return error_set(err, STATUS_RETRY, EX_UNAVAILABLE, "no answer");
 }
 
+static enum status answer(struct error *err)
+{
+    return broker.silent ? error_set(err, STATUS_RETRY, EX_UNAVAILABLE, "no answer") : STATUS_OK;
+}
+
 enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, int32_t partition,
                              int64_t *low, int64_t *high, struct error *err)
 {
-    (void)err;
     *low = log_of(consumer, topic, partition)->low;
     *high = log_of(consumer, topic, partition)->count;
-    return STATUS_OK;
+    return answer(err);
 }
 
 enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
                        uint32_t count, uint32_t timeout_ms, struct error *err)
 {
-    (void)timeout_ms;
-    (void)err;
+    if (broker.silent)
+        fake_clock_advance_ms(timeout_ms);
     for (uint32_t i = 0; i < count; i++)
         positions[i].offset = log_of(consumer, positions[i].topic, positions[i].partition)->count;
-    return STATUS_OK;
+    return answer(err);
 }
 
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
@@ -716,26 +728,23 @@ enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_positi
 enum status kafka_partitions(struct kafka_consumer *consumer, uint16_t topic, uint32_t *count,
                              struct error *err)
 {
-    (void)err;
     *count = partitions_of(consumer, topic);
-    return STATUS_OK;
+    return answer(err);
 }
 
 enum status kafka_cluster_id(struct kafka_consumer *consumer, const char **id, struct error *err)
 {
     (void)consumer;
-    (void)err;
     *id = "simulated";
-    return STATUS_OK;
+    return answer(err);
 }
 
 enum status kafka_topic_id(struct kafka_consumer *consumer, uint16_t topic, char *id,
                            uint32_t capacity, struct error *err)
 {
-    (void)consumer;
-    (void)err;
-    (void)snprintf(id, capacity, "%u", topic);
-    return STATUS_OK;
+    const struct topic *asked = &broker.topics[consumer->topics[topic]];
+    (void)snprintf(id, capacity, "%s-%u", asked->name, asked->created);
+    return answer(err);
 }
 
 /* --- the producer --- */
