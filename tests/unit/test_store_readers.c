@@ -1,10 +1,11 @@
 /* The store while readers look things up and the writer changes them; meant for ThreadSanitizer
  * too (tests/tsan.supp). Nothing here is decided by time: both sides go on until each has done
- * enough. */
+ * enough; CHECKIT_STRESS=N is N times as much. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #include "operators/support/store_internal.h"
 #include "pipeline/base/memory.h"
@@ -12,13 +13,13 @@
 #include "tests/unit/store_fixture.h"
 
 enum {
-    READERS = 2,
-    MOVING = 8,   /* entries corrected from one number to the other and back */
+    READERS = 4,
+    MOVING = 8,   /* entries corrected from one number to another and back */
     STEADY = 8,   /* entries corrected in everything but their number */
     GROWING = 64, /* new entries a round, so that the filter is replaced again and again */
-    VARIANTS = 2,
+    VARIANTS = 4,
     ROUNDS_MIN = 1500,
-    VISITS_MIN = 2000,
+    VISITS_MIN = 1000,
     FILTER_KEYS = 256
 };
 
@@ -27,7 +28,8 @@ struct stage {
     struct store *store;
     struct key moving_keys[MOVING][VARIANTS];
     struct key steady_keys[STEADY];
-    /* Of each moving entry: 2 · changes made, plus 1 while one is being made. */
+    /* Of each moving entry: changes made · 8 + its number's variant · 2 + whether one is being
+     * made. */
     _Atomic uint64_t moves[MOVING];
     _Atomic uint64_t visits[READERS];
     _Atomic int64_t acknowledged; /* feed offset of the last call that returned */
@@ -49,7 +51,17 @@ static void id_of(const char *kind, int i, char out[24])
 
 static void moving_number(int i, int variant, char out[24])
 {
-    (void)snprintf(out, 24, "%s%05d", variant ? "NEW" : "OLD", i);
+    (void)snprintf(out, 24, "%c%c%05d", 'C' + variant, 'P' + variant, 10000 + i);
+}
+
+static uint64_t pack_moves(uint64_t changes, uint64_t variant, bool busy)
+{
+    return changes * 8 + variant * 2 + busy;
+}
+
+static uint32_t variant_of(uint64_t moves)
+{
+    return moves / 2 % VARIANTS;
 }
 
 static void steady_number(int i, char out[24])
@@ -102,19 +114,21 @@ static void look_for_moving(struct stage *stage, uint32_t reader, int i)
     char id[24];
     struct entry entry;
     id_of("MOVING", i, id);
-    if (!find_id(stage, reader, &stage->moving_keys[i][moves / 2 % VARIANTS], id, &entry))
+    (void)sched_yield(); /* time for the next correction */
+    if (!find_id(stage, reader, &stage->moving_keys[i][variant_of(moves)], id, &entry))
         atomic_fetch_add(&stage->missed, 1);
 }
 
-/* At every moment one of the two keys leads to the entry. */
-static void look_for_either(struct stage *stage, uint32_t reader, int i)
+/* One of its keys, asked for one after the other in any order, leads to the entry. */
+static void look_for_any(struct stage *stage, uint32_t reader, int i, uint64_t first)
 {
     char id[24];
     struct entry entry;
     id_of("MOVING", i, id);
-    if (!find_id(stage, reader, &stage->moving_keys[i][0], id, &entry) &&
-        !find_id(stage, reader, &stage->moving_keys[i][1], id, &entry))
-        atomic_fetch_add(&stage->missed, 1);
+    for (uint64_t n = 0; n < VARIANTS; n++)
+        if (find_id(stage, reader, &stage->moving_keys[i][(first + n) % VARIANTS], id, &entry))
+            return;
+    atomic_fetch_add(&stage->missed, 1);
 }
 
 /* Offsets never go back, and never say more than what was acknowledged. */
@@ -135,11 +149,13 @@ static void *read_on(void *argument)
     struct reader_thread *self = argument;
     struct stage *stage = self->stage;
     int64_t offset = 0;
+    struct random random;
+    random_init(&random, self->reader);
     while (!atomic_load(&stage->done)) {
         store_enter(stage->store, self->reader);
         for (int i = 0; i < MOVING; i++) {
             look_for_moving(stage, self->reader, i);
-            look_for_either(stage, self->reader, i);
+            look_for_any(stage, self->reader, i, random_next(&random));
         }
         for (int i = 0; i < STEADY; i++)
             look_for_steady(stage, self->reader, i);
@@ -163,18 +179,25 @@ static void apply(struct stage *stage, const struct entry *entries, uint32_t cou
     atomic_store(&stage->acknowledged, offset.next_offset);
 }
 
+/* To another number, often back to the one before, several times before readers are waited for. */
 static void correct_moving(struct stage *stage, uint64_t round, struct random *random)
 {
     int i = (int)random_below(random, MOVING);
-    uint64_t moves = atomic_load(&stage->moves[i]);
-    char id[24];
-    char number[24];
-    id_of("MOVING", i, id);
-    moving_number(i, (moves / 2 + 1) % VARIANTS, number);
-    struct entry entry = entry_make(id, number, (int64_t)round);
-    atomic_store(&stage->moves[i], moves + 1);
-    apply(stage, &entry, 1);
-    atomic_store(&stage->moves[i], moves + 2);
+    uint64_t corrections = 1 + random_below(random, 4);
+    for (uint64_t n = 0; n < corrections; n++) {
+        uint64_t moves = atomic_load(&stage->moves[i]);
+        uint64_t variant = (variant_of(moves) + 1 + random_below(random, VARIANTS - 1)) % VARIANTS;
+        char id[24];
+        char number[24];
+        id_of("MOVING", i, id);
+        moving_number(i, (int)variant, number);
+        struct entry entry = entry_make(id, number, (int64_t)round);
+        atomic_store(&stage->moves[i], moves | 1);
+        apply(stage, &entry, 1);
+        atomic_store(&stage->moves[i], pack_moves(moves / 8 + 1, variant, false));
+        if (random_below(random, 2))
+            (void)sched_yield();
+    }
 }
 
 static void correct_steady(struct stage *stage, uint64_t round)
@@ -207,19 +230,22 @@ static void grow(struct stage *stage, uint64_t round)
     apply(stage, entries, GROWING);
 }
 
-static bool readers_have_seen_enough(struct stage *stage)
+static bool readers_have_seen_enough(struct stage *stage, uint64_t times)
 {
     for (int i = 0; i < READERS; i++)
-        if (atomic_load(&stage->visits[i]) < VISITS_MIN)
+        if (atomic_load(&stage->visits[i]) < times * VISITS_MIN)
             return false;
     return true;
 }
 
 static void write_on(struct stage *stage)
 {
+    const char *stress = getenv("CHECKIT_STRESS");
+    uint64_t times = stress ? strtoull(stress, NULL, 10) : 1;
     struct random random;
     random_init(&random, 11);
-    for (uint64_t round = 1; round <= ROUNDS_MIN || !readers_have_seen_enough(stage); round++) {
+    for (uint64_t round = 1; round <= times * ROUNDS_MIN || !readers_have_seen_enough(stage, times);
+         round++) {
         correct_moving(stage, round, &random);
         (void)settle(stage->store);
         if (round % 16 == 0)
