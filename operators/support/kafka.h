@@ -64,6 +64,11 @@ enum status kafka_consumer_open(const struct config *config, uint32_t worker,
 enum status kafka_reader_open(const struct config *config, const char *topic, const char *client,
                               struct kafka_consumer **out, struct error *err) MUST_USE;
 
+/* A reader of all configured inputs that is never assigned anything: for questions below, which on
+ * a consumer that reads may wait 500 ms behind a fetch (fetch.wait.max.ms). */
+enum status kafka_inputs_open(const struct config *config, const char *client,
+                              struct kafka_consumer **out, struct error *err) MUST_USE;
+
 /* Leaves the group, as far as a broker that does not answer lets it in 5 s. Every message must have
  * been released. */
 void kafka_consumer_close(struct kafka_consumer *consumer);

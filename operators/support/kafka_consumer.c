@@ -86,19 +86,35 @@ enum status kafka_consumer_open(const struct config *config, uint32_t worker,
     return status;
 }
 
-enum status kafka_reader_open(const struct config *config, const char *topic, const char *client,
-                              struct kafka_consumer **out, struct error *err)
+static enum status open_reader(const struct config *config, const char *const *topics,
+                               uint32_t count, const char *client, struct kafka_consumer **out,
+                               struct error *err)
 {
     struct kafka_consumer *consumer = memory_new(1, sizeof *consumer);
-    consumer->topics = memory_new(1, sizeof *consumer->topics);
+    consumer->topics = memory_new(count, sizeof *consumer->topics);
     enum status status = open_client(consumer, config, client, err);
-    if (status == STATUS_OK)
-        status = add_topic(consumer, topic, err);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++)
+        status = add_topic(consumer, topics[i], err);
     if (status == STATUS_OK)
         *out = consumer;
     else
         kafka_consumer_close(consumer);
     return status;
+}
+
+enum status kafka_reader_open(const struct config *config, const char *topic, const char *client,
+                              struct kafka_consumer **out, struct error *err)
+{
+    return open_reader(config, &topic, 1, client, out, err);
+}
+
+enum status kafka_inputs_open(const struct config *config, const char *client,
+                              struct kafka_consumer **out, struct error *err)
+{
+    const char *topics[INPUTS_MAX];
+    for (uint32_t i = 0; i < config->inputs_count; i++)
+        topics[i] = config->inputs[i].topic;
+    return open_reader(config, topics, config->inputs_count, client, out, err);
 }
 
 /* After a fatal error librdkafka does not leave the group, and without the flag it would wait for

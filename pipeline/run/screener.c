@@ -53,6 +53,7 @@ struct screener {
     struct registry *registry;
     struct store *store;
     struct list_state list;
+    struct kafka_consumer *asker; /* of the inputs; reads nothing, so no question waits */
     char cluster_id[CLUSTER_ID_SIZE];
     uint32_t alert_schema_id;
     uint32_t receipt_schema_id;
@@ -207,37 +208,28 @@ static enum status wait_until_ready(struct screener *screener, screener_wait *wa
     return STATUS_OK;
 }
 
-/* The cluster's id, and with --until-end where every partition ends now. */
+/* Whether the topic is there, and with --until-end where every partition ends now. */
 static enum status ask_input(struct screener *screener, uint16_t input, bool want_ends,
                              uint32_t *ends_count, struct error *err)
 {
-    const char *topic = screener->config->inputs[input].topic;
-    struct kafka_consumer *reader = NULL;
-    TRY(kafka_reader_open(screener->config, topic, "ends", &reader, err));
-    const char *cluster = "";
     uint32_t partitions = 0;
-    enum status status = kafka_cluster_id(reader, &cluster, err);
-    if (status == STATUS_OK)
-        status = kafka_partitions(reader, 0, &partitions, err);
-    if (status == STATUS_OK && partitions == 0)
-        status = error_fail(err, EX_UNAVAILABLE, "input topic %s does not exist: create it first",
-                            topic);
-    (void)snprintf(screener->cluster_id, sizeof screener->cluster_id, "%s", cluster);
-    for (uint32_t i = 0; want_ends && status == STATUS_OK && i < partitions; i++) {
+    TRY(kafka_partitions(screener->asker, input, &partitions, err));
+    if (partitions == 0)
+        return error_fail(err, EX_UNAVAILABLE, "input topic %s does not exist: create it first",
+                          screener->config->inputs[input].topic);
+    for (uint32_t i = 0; want_ends && i < partitions; i++) {
         int64_t low = 0;
         int64_t high = 0;
-        status = kafka_watermarks(reader, 0, (int32_t)i, &low, &high, err);
-        if (status == STATUS_OK && *ends_count == ENDS_MAX)
-            status = error_fail(err, EX_CONFIG, "the inputs have more than %d partitions",
-                                (int)ENDS_MAX);
-        if (status == STATUS_OK)
-            screener->to_read += (uint64_t)(high - low);
-        if (status == STATUS_OK && low < high)
+        TRY(kafka_watermarks(screener->asker, input, (int32_t)i, &low, &high, err));
+        if (*ends_count == ENDS_MAX)
+            return error_fail(err, EX_CONFIG, "the inputs have more than %d partitions",
+                              (int)ENDS_MAX);
+        screener->to_read += (uint64_t)(high - low);
+        if (low < high)
             screener->ends[(*ends_count)++].position =
                 (struct kafka_position){input, (int32_t)i, high};
     }
-    kafka_consumer_close(reader);
-    return status;
+    return STATUS_OK;
 }
 
 /* A message that a topic of ours does not take, or an input has and we do not: said, and no more,
@@ -263,14 +255,9 @@ static void check_sizes(struct screener *screener)
     int64_t bytes[OUTPUTS + INPUTS_MAX];
     for (uint32_t i = 0; i < config->inputs_count; i++)
         topics[OUTPUTS + i] = config->inputs[i].topic;
-    struct kafka_consumer *reader = NULL;
     struct error err = {0};
-    enum status status = kafka_reader_open(config, topics[OUTPUTS], "sizes", &reader, &err);
-    if (status == STATUS_OK)
-        status =
-            kafka_largest_messages(reader, topics, OUTPUTS + config->inputs_count, bytes, &err);
-    kafka_consumer_close(reader);
-    if (status != STATUS_OK) {
+    if (kafka_largest_messages(screener->asker, topics, OUTPUTS + config->inputs_count, bytes,
+                               &err) != STATUS_OK) {
         LOG_WARN("screener", "sizes of topics are not checked", LOG_TEXT("reason", err.text));
         return;
     }
@@ -286,18 +273,28 @@ static void check_sizes(struct screener *screener)
                      LOG_INTEGER("limit", RECORD_BYTES_MAX));
 }
 
+static enum status ask_all_inputs(struct screener *screener, bool want_ends, uint32_t *ends_count,
+                                  struct error *err)
+{
+    const char *cluster = "";
+    TRY(kafka_inputs_open(screener->config, "inputs", &screener->asker, err));
+    TRY(kafka_cluster_id(screener->asker, &cluster, err));
+    (void)snprintf(screener->cluster_id, sizeof screener->cluster_id, "%s", cluster);
+    for (uint32_t i = 0; i < screener->config->inputs_count; i++)
+        TRY(ask_input(screener, (uint16_t)i, want_ends, ends_count, err));
+    check_sizes(screener);
+    return STATUS_OK;
+}
+
 static enum status ask_inputs(struct screener *screener, enum screener_end end, struct error *err)
 {
     bool want_ends = end == SCREENER_UNTIL_END;
     if (want_ends)
         screener->ends = memory_new(ENDS_MAX, sizeof *screener->ends);
     uint32_t ends_count = 0;
-    for (uint32_t i = 0; i < screener->config->inputs_count; i++) {
-        enum status status = ask_input(screener, (uint16_t)i, want_ends, &ends_count, err);
-        if (status != STATUS_OK)
-            return status == STATUS_RETRY ? STATUS_FAIL : status; /* 10 s without an answer */
-    }
-    check_sizes(screener);
+    enum status status = ask_all_inputs(screener, want_ends, &ends_count, err);
+    if (status != STATUS_OK)
+        return status == STATUS_RETRY ? STATUS_FAIL : status; /* 10 s without an answer */
 
     screener->settings = (struct worker_settings){
         .shared = {.config = screener->config,
@@ -338,8 +335,6 @@ static void *run_worker(void *state)
                   LOG_TEXT("reason", thread->err.text));
         atomic_fetch_add(&screener->workers_failed, 1);
     }
-    if (worker)
-        worker_leave(worker); /* here, so that workers do not wait for each other */
     return NULL;
 }
 
@@ -379,10 +374,27 @@ static void mark_tenth(struct screener *screener)
         screener->tenth = now;
 }
 
+/* Whether the group has committed up to every end: all before is delivered then, and a stop has
+ * nothing left to wait for, however long the group rebalances. No answer is no. */
+static enum status ends_are_committed(struct screener *screener, bool *are, struct error *err)
+{
+    uint32_t count = screener->settings.ends_count;
+    struct kafka_position *asked = memory_new(count, sizeof *asked);
+    for (uint32_t i = 0; i < count; i++)
+        asked[i] = screener->ends[i].position;
+    enum status status = kafka_committed(screener->asker, asked, count, err);
+    *are = status == STATUS_OK;
+    for (uint32_t i = 0; i < count; i++)
+        *are = *are && asked[i].offset >= screener->ends[i].position.offset;
+    memory_free(asked);
+    return status == STATUS_RETRY ? STATUS_OK : status;
+}
+
 static enum status watch(struct screener *screener, enum screener_end end, screener_wait *wait,
                          void *wait_state, struct error *err)
 {
-    while (!wait(wait_state, WAIT_MS)) {
+    bool is_done = false;
+    while (!is_done && !wait(wait_state, WAIT_MS)) {
         if (atomic_load(&screener->workers_failed) > 0)
             return STATUS_OK; /* stop_workers tells why */
         if (atomic_load(&screener->feed_status) != STATUS_OK)
@@ -390,9 +402,35 @@ static enum status watch(struct screener *screener, enum screener_end end, scree
         if (end == SCREENER_UNTIL_END && screener->tenth.time_ns == 0)
             mark_tenth(screener);
         if (end == SCREENER_UNTIL_END && all_are_at_end(screener))
-            return STATUS_OK;
+            TRY(ends_are_committed(screener, &is_done, err));
     }
     return STATUS_OK;
+}
+
+static void *leave_group(void *state)
+{
+    struct thread *thread = state;
+    worker_leave(atomic_load(&thread->worker));
+    return NULL;
+}
+
+/* Once none has anything to commit any more: the commits of others would wait while a member that
+ * has gone is missed in a rebalance. Side by side, as one may take 5 s. */
+static void leave_groups(struct screener *screener)
+{
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        struct thread *thread = &screener->workers[i];
+        if (!atomic_load(&thread->worker))
+            continue;
+        thread->started = pthread_create(&thread->id, NULL, leave_group, thread) == 0;
+        if (!thread->started)
+            (void)leave_group(thread);
+    }
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        if (screener->workers[i].started)
+            (void)pthread_join(screener->workers[i].id, NULL);
+        screener->workers[i].started = false;
+    }
 }
 
 /* Ends every worker, waits for them, and passes the first failure on. */
@@ -413,6 +451,7 @@ static enum status stop_workers(struct screener *screener, struct error *err)
         status = STATUS_FAIL;
         *err = thread->err;
     }
+    leave_groups(screener);
     return status;
 }
 
@@ -574,6 +613,7 @@ void screener_close(struct screener *screener)
     stop_feed(screener);
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         worker_close(atomic_load(&screener->workers[i].worker));
+    kafka_consumer_close(screener->asker);
     store_close(screener->store);
     registry_close(screener->registry);
     identity_close(screener->identity);

@@ -665,9 +665,7 @@ static enum status finish(struct worker *worker, uint64_t deadline_ns, struct er
 enum status worker_stop(struct worker *worker, uint64_t deadline_ns, struct error *err)
 {
     worker->stopped = true;
-    enum status status = finish(worker, deadline_ns, err);
-    worker_leave(worker);
-    return status;
+    return finish(worker, deadline_ns, err);
 }
 
 uint32_t worker_partitions(const struct worker *worker)

@@ -38,14 +38,14 @@ void worker_close(struct worker *worker);
 enum status worker_step(struct worker *worker, struct error *err) MUST_USE;
 
 /* Graceful stop: works off what was read (not with a list that must not be used any more), sends
- * receipts, waits for every report until deadline_ns (clock_monotonic_ns) and commits; then leaves
- * the group in any case. STATUS_FAIL, EX_UNAVAILABLE, without a commit when not everything was
- * delivered by then. */
+ * receipts, waits for every report until deadline_ns (clock_monotonic_ns) and commits. STATUS_FAIL,
+ * EX_UNAVAILABLE, without a commit when not everything was delivered by then. */
 enum status worker_stop(struct worker *worker, uint64_t deadline_ns, struct error *err) MUST_USE;
 
 /* Leaves the group, so that others take over; of the worker only what any thread may ask is left.
- * Part of worker_stop and worker_close. It may take 5 s: on its own thread, workers do not wait for
- * each other. */
+ * Part of worker_close. It may take 5 s, so workers leave side by side; none before all of the
+ * process have stopped: librdkafka does not tell the group when it leaves in the middle of a
+ * rebalance, and until the group misses that member nobody's commit is answered. */
 void worker_leave(struct worker *worker);
 
 /* --- any thread --- */

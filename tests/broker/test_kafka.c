@@ -1189,6 +1189,33 @@ Test(kafka, topic_id_without_broker_asks_to_come_again)
     kafka_consumer_close(reader);
 }
 
+Test(kafka, questions_about_the_inputs_need_no_member)
+{
+    produce_numbers("more", 1, 0, 3);
+    struct member member = {0};
+    join(&member, 0);
+    wait_owned(&member, 6);
+    struct error err = {0};
+    struct kafka_position committed = {1, 1, 2};
+    cr_assert_eq(kafka_commit(member.consumer, &committed, 1, PATIENCE_MS, &err), STATUS_OK);
+    kafka_consumer_close(member.consumer);
+
+    struct kafka_consumer *asker = NULL;
+    cr_assert_eq(kafka_inputs_open(fixture.config, "test", &asker, &err), STATUS_OK, "%s",
+                 err.text);
+    uint32_t partitions = 0;
+    cr_assert_eq(kafka_partitions(asker, 1, &partitions, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(partitions, 2);
+    struct kafka_position asked[] = {{0, 0, 0}, {1, 1, 0}};
+    cr_assert_eq(kafka_ends(asker, asked, 2, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(asked[0].offset, 0);
+    cr_assert_eq(asked[1].offset, 3);
+    cr_assert_eq(kafka_committed(asker, asked, 2, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(asked[0].offset, KAFKA_OFFSET_NONE);
+    cr_assert_eq(asked[1].offset, 2);
+    kafka_consumer_close(asker);
+}
+
 Test(kafka, topic_that_does_not_exist_has_no_partitions)
 {
     struct kafka_consumer *reader = NULL;
