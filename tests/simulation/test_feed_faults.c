@@ -1,4 +1,5 @@
-/* The feed against a broker that does what a test says: nothing is left to chance here. */
+/* The feed when broker, topic or store fail it, and its first load. Nothing is left to chance: the
+ * broker does what a test says. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -182,7 +183,7 @@ static void expect_offsets(struct stage *stage, uint32_t count, const int64_t *e
 
 /* --- the first load, and what comes after --------------------------------------------------- */
 
-Test(feed, empty_store_takes_the_topic_and_goes_live)
+Test(feed_faults, empty_store_takes_the_topic_and_goes_live)
 {
     struct stage *stage = stage_open();
     send(0, "E-1", "AB1000001", 1);
@@ -220,7 +221,7 @@ Test(feed, empty_store_takes_the_topic_and_goes_live)
     stage_close(stage);
 }
 
-Test(feed, empty_topic_makes_an_empty_list)
+Test(feed_faults, empty_topic_makes_an_empty_list)
 {
     struct stage *stage = stage_open();
     feed_start(stage);
@@ -234,7 +235,7 @@ Test(feed, empty_topic_makes_an_empty_list)
 }
 
 /* More than one poll takes, and a broker that is away for a while in the middle. */
-Test(feed, first_load_goes_on_when_the_broker_comes_back)
+Test(feed_faults, first_load_goes_on_when_the_broker_comes_back)
 {
     enum { ENTRIES = 3000 };
     struct stage *stage = stage_open();
@@ -257,7 +258,7 @@ Test(feed, first_load_goes_on_when_the_broker_comes_back)
     stage_close(stage);
 }
 
-Test(feed, stop_in_the_middle_of_the_first_load_leaves_an_empty_store)
+Test(feed_faults, stop_in_the_middle_of_the_first_load_leaves_an_empty_store)
 {
     struct stage *stage = stage_open();
     for (int i = 0; i < 2000; i++)
@@ -271,7 +272,7 @@ Test(feed, stop_in_the_middle_of_the_first_load_leaves_an_empty_store)
     stage_close(stage);
 }
 
-Test(feed, restart_goes_on_where_the_store_stands)
+Test(feed_faults, restart_goes_on_where_the_store_stands)
 {
     struct stage *stage = stage_open();
     send(0, "E-1", "AB1000001", 1);
@@ -311,7 +312,7 @@ static void send_invalid_ones(void)
     append(0, "E-1", &change, SCHEMA_CHANGE);
 }
 
-Test(feed, invalid_changes_are_skipped_and_counted_and_leave_the_entry)
+Test(feed_faults, invalid_changes_are_skipped_and_counted_and_leave_the_entry)
 {
     enum { INVALID = 11 };
     struct stage *stage = stage_open();
@@ -330,7 +331,7 @@ Test(feed, invalid_changes_are_skipped_and_counted_and_leave_the_entry)
     stage_close(stage);
 }
 
-Test(feed, change_waits_for_its_schema_and_those_behind_wait_too)
+Test(feed_faults, change_waits_for_its_schema_and_those_behind_wait_too)
 {
     struct stage *stage = stage_open();
     feed_start(stage);
@@ -352,7 +353,7 @@ Test(feed, change_waits_for_its_schema_and_those_behind_wait_too)
 
 /* --- ready and stale ------------------------------------------------------------------------ */
 
-Test(feed, list_that_was_never_whole_is_never_ready_without_the_feed)
+Test(feed_faults, list_that_was_never_whole_is_never_ready_without_the_feed)
 {
     struct stage *stage = stage_open();
     set_reached(false);
@@ -366,7 +367,7 @@ Test(feed, list_that_was_never_whole_is_never_ready_without_the_feed)
     stage_close(stage);
 }
 
-Test(feed, list_that_was_whole_is_ready_and_stale_after_the_wait)
+Test(feed_faults, list_that_was_whole_is_ready_and_stale_after_the_wait)
 {
     struct stage *stage = stage_open();
     feed_start(stage);
@@ -384,7 +385,7 @@ Test(feed, list_that_was_whole_is_ready_and_stale_after_the_wait)
     stage_close(stage);
 }
 
-Test(feed, list_grows_stale_while_the_feed_is_away)
+Test(feed_faults, list_grows_stale_while_the_feed_is_away)
 {
     struct stage *stage = stage_open();
     feed_start(stage);
@@ -403,7 +404,7 @@ Test(feed, list_grows_stale_while_the_feed_is_away)
     stage_close(stage);
 }
 
-Test(feed, changes_are_read_while_questions_get_no_answer)
+Test(feed_faults, changes_are_read_while_questions_get_no_answer)
 {
     struct stage *stage = stage_open();
     feed_start(stage);
@@ -420,7 +421,7 @@ Test(feed, changes_are_read_while_questions_get_no_answer)
 
 /* --- the topic is not what it was ----------------------------------------------------------- */
 
-Test(feed, new_partition_is_read_from_its_beginning)
+Test(feed_faults, new_partition_is_read_from_its_beginning)
 {
     struct stage *stage = stage_open();
     feed_start(stage);
@@ -436,7 +437,7 @@ Test(feed, new_partition_is_read_from_its_beginning)
     stage_close(stage);
 }
 
-Test(feed, topic_created_anew_is_found_at_the_start)
+Test(feed_faults, topic_created_anew_is_found_at_the_start)
 {
     struct stage *stage = stage_open();
     feed_start(stage);
@@ -449,7 +450,7 @@ Test(feed, topic_created_anew_is_found_at_the_start)
     stage_close(stage);
 }
 
-Test(feed, topic_created_anew_is_found_while_reading)
+Test(feed_faults, topic_created_anew_is_found_while_reading)
 {
     struct stage *stage = stage_open();
     send(0, "E-1", "AB1000001", 1);
@@ -464,7 +465,7 @@ Test(feed, topic_created_anew_is_found_while_reading)
 }
 
 /* It holds as much as the one before, so the position says nothing. */
-Test(feed, topic_created_anew_and_filled_is_found_while_reading)
+Test(feed_faults, topic_created_anew_and_filled_is_found_while_reading)
 {
     struct stage *stage = stage_open();
     feed_start(stage);
@@ -477,7 +478,7 @@ Test(feed, topic_created_anew_and_filled_is_found_while_reading)
     stage_close(stage);
 }
 
-Test(feed, deleted_changes_are_found_at_the_start_and_while_reading)
+Test(feed_faults, deleted_changes_are_found_at_the_start_and_while_reading)
 {
     for (int restart = 0; restart < 2; restart++) {
         struct stage *stage = stage_open();
@@ -498,7 +499,7 @@ Test(feed, deleted_changes_are_found_at_the_start_and_while_reading)
     }
 }
 
-Test(feed, topic_whose_beginning_is_deleted_is_read_from_there)
+Test(feed_faults, topic_whose_beginning_is_deleted_is_read_from_there)
 {
     struct stage *stage = stage_open();
     for (int i = 0; i < 5; i++)
@@ -514,7 +515,7 @@ Test(feed, topic_whose_beginning_is_deleted_is_read_from_there)
 
 /* --- the store fails ------------------------------------------------------------------------ */
 
-Test(feed, store_that_takes_no_more_ends_the_feed)
+Test(feed_faults, store_that_takes_no_more_ends_the_feed)
 {
     struct stage *stage = stage_open();
     feed_start(stage);
@@ -550,7 +551,7 @@ static void expect_disk_error(struct stage *stage)
     cr_expect_not_null(strstr(err.text, "File too large"), "%s", err.text);
 }
 
-Test(feed, full_disk_ends_the_feed_and_is_named)
+Test(feed_faults, full_disk_ends_the_feed_and_is_named)
 {
     struct stage *stage = stage_open();
     put_store_on_disk(stage);
@@ -562,7 +563,7 @@ Test(feed, full_disk_ends_the_feed_and_is_named)
     stage_close(stage);
 }
 
-Test(feed, full_disk_ends_the_first_load_and_is_named)
+Test(feed_faults, full_disk_ends_the_first_load_and_is_named)
 {
     struct stage *stage = stage_open();
     put_store_on_disk(stage);
@@ -575,7 +576,7 @@ Test(feed, full_disk_ends_the_first_load_and_is_named)
     stage_close(stage);
 }
 
-Test(feed, damaged_entry_ends_the_feed)
+Test(feed_faults, damaged_entry_ends_the_feed)
 {
     struct stage *stage = stage_open();
     send(0, "E-1", "AB1000001", 1);
