@@ -149,8 +149,11 @@ class Checks(unittest.TestCase):
         self.expect_fault(layers.check, "C stands in", "pipeline/deep/er.h", "")
 
     def test_layout(self):
+        self.project.write("tests/fuzz/README.md", "# What?\n")
+        self.project.write("tests/fuzz/corpus/datum/empty", "")
         self.expect_fault(layout.check, "top level", "notes.md", "# What?\n")
         self.expect_fault(layout.check, "missing", "pipeline/deep/er.h", "")
+        self.expect_fault(layout.check, "missing", "tests/fuzz/corpora/a", "")
         self.expect_fault(layout.check, "question", "pipeline/README.md", "# Pipeline\n")
         self.expect_fault(layout.check, "question", "pipeline/README.md", "What is it?\n")
 
