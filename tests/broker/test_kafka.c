@@ -1207,7 +1207,7 @@ Test(kafka, questions_about_the_inputs_need_no_member)
     cr_assert_eq(kafka_partitions(asker, 1, &partitions, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(partitions, 2);
     struct kafka_position asked[] = {{0, 0, 0}, {1, 1, 0}};
-    cr_assert_eq(kafka_ends(asker, asked, 2, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(kafka_ends(asker, asked, 2, PATIENCE_MS, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(asked[0].offset, 0);
     cr_assert_eq(asked[1].offset, 3);
     cr_assert_eq(kafka_committed(asker, asked, 2, &err), STATUS_OK, "%s", err.text);
