@@ -128,6 +128,9 @@ enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_pos
                          uint32_t count, uint32_t timeout_ms, struct error *err) MUST_USE;
 bool kafka_take_commit_failure(struct kafka_consumer *consumer);
 
+/* How many commits in the background have no answer yet, as far as polls have served them. */
+uint32_t kafka_commits_waiting(const struct kafka_consumer *consumer);
+
 /* Low and high (with read_committed: last stable) offsets now; waits for the broker. */
 enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, int32_t partition,
                              int64_t *low, int64_t *high, struct error *err) MUST_USE;

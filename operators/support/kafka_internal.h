@@ -58,7 +58,8 @@ struct kafka_consumer {
     uint64_t outside_retry_ns;
     enum status callback_status; /* of the last rebalance */
     struct error callback_error;
-    bool commit_failed; /* one in the background, since last asked */
+    bool commit_failed;       /* one in the background, since last asked */
+    uint32_t commits_waiting; /* in the background, for their answer */
     char *cluster_id;
     rd_kafka_message_t *messages[BATCH_RECORDS_MAX];
 };

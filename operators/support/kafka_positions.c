@@ -185,6 +185,7 @@ void kafka_on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
 {
     (void)client;
     struct kafka_consumer *consumer = opaque;
+    consumer->commits_waiting--;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = kafka_first_error(list);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
@@ -192,6 +193,11 @@ void kafka_on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
     consumer->commit_failed = true;
     LOG_WARN("kafka", "commit failed; a later one covers it", LOG_INTEGER("partitions", list->cnt),
              LOG_TEXT("reason", rd_kafka_err2str(code)));
+}
+
+uint32_t kafka_commits_waiting(const struct kafka_consumer *consumer)
+{
+    return consumer->commits_waiting;
 }
 
 bool kafka_take_commit_failure(struct kafka_consumer *consumer)
@@ -228,6 +234,8 @@ enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_pos
     if (list->cnt > 0)
         code = timeout_ms ? commit_and_wait(consumer, list, timeout_ms)
                           : rd_kafka_commit(consumer->client, list, true);
+    bool is_waiting = list->cnt > 0 && timeout_ms == 0 && code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    consumer->commits_waiting += is_waiting;
     rd_kafka_topic_partition_list_destroy(list);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return STATUS_OK;

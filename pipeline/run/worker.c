@@ -312,7 +312,8 @@ static enum status deliver(struct worker *worker, uint64_t deadline_ns, struct e
 static enum status settle(struct worker *worker, uint64_t deadline_ns, struct error *err)
 {
     TRY(deliver(worker, deadline_ns, err));
-    ledger_commit_again(worker->ledger); /* commits in the background may have failed */
+    if (kafka_take_commit_failure(worker->consumer) || kafka_commits_waiting(worker->consumer) > 0)
+        ledger_commit_again(worker->ledger);
     uint32_t count = take_settled(worker);
     for (;;) {
         uint32_t left_ms = ms_until(deadline_ns);

@@ -872,11 +872,16 @@ Test(kafka, commit_in_the_background_arrives)
     struct kafka_position position = {1, 1, 5};
     struct error err = {0};
     cr_assert_eq(kafka_commit(member.consumer, &position, 1, 0, &err), STATUS_OK);
+    cr_assert_eq(kafka_commits_waiting(member.consumer), 1);
     position.offset = KAFKA_OFFSET_NONE;
     uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
     while (position.offset != 5 && clock_monotonic_ns() < deadline_ns)
         cr_assert_eq(kafka_committed(member.consumer, &position, 1, &err), STATUS_OK);
     cr_assert_eq(position.offset, 5);
+    while (kafka_commits_waiting(member.consumer) > 0 && clock_monotonic_ns() < deadline_ns)
+        step(&member);
+    cr_assert_eq(kafka_commits_waiting(member.consumer), 0);
+    cr_assert_not(kafka_take_commit_failure(member.consumer));
     kafka_consumer_close(member.consumer);
 }
 

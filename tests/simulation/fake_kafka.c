@@ -659,6 +659,11 @@ static void arrive_commits(struct kafka_consumer *consumer)
     consumer->commits_count = 0;
 }
 
+uint32_t kafka_commits_waiting(const struct kafka_consumer *consumer)
+{
+    return consumer->commits_count;
+}
+
 bool kafka_take_commit_failure(struct kafka_consumer *consumer)
 {
     bool failed = consumer->commit_failed;

@@ -366,6 +366,18 @@ Test(faults, stop_without_an_answer_to_the_commit_fails)
     cr_assert_eq(err.exit_code, EX_UNAVAILABLE);
 }
 
+/* A group that waits for a dead member answers nobody; who has nothing to say need not wait. */
+Test(faults, stop_with_everything_committed_asks_for_no_commit)
+{
+    (void)event(0, 1, 0);
+    world_start(&world, 0);
+    run_until_committed();
+    step_times(10);
+    fake_set_commits(FAKE_COMMITS_REFUSED);
+    struct error err = {0};
+    cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
+}
+
 Test(faults, stop_after_the_ledger_was_full_commits_everything)
 {
     start_and_block();
