@@ -318,6 +318,8 @@ static enum status settle(struct worker *worker, uint64_t deadline_ns, struct er
     for (;;) {
         uint32_t left_ms = ms_until(deadline_ns);
         enum status status = commit(worker, count, left_ms ? left_ms : 1, err);
+        if (status != STATUS_OK)
+            ledger_commit_again(worker->ledger); /* for those that are kept */
         if (status != STATUS_RETRY || left_ms == 0)
             return status;
         clock_sleep_ms(left_ms < COMMIT_PAUSE_MS ? left_ms : COMMIT_PAUSE_MS);

@@ -232,6 +232,28 @@ Test(faults, commit_that_failed_is_made_again_without_new_records)
     run_until_committed();
 }
 
+/* One partition goes; the commit then fails, and must be made again for those that stay. */
+Test(faults, commit_that_failed_in_a_revoke_is_made_again_for_what_is_kept)
+{
+    world_list(&world, 1);
+    world_start(&world, 0);
+    run_until_committed();
+    for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
+        (void)event(i, 1, 0);
+    while (seen.given[2] == 0)
+        world_step(&world, 0);
+    world_start(&world, 1);
+    for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
+        fake_give("in", i, i == 0);
+    fake_set_commits(FAKE_COMMITS_REFUSED);
+    while (worker_partitions(world.workers[0]) == WORLD_PARTITIONS)
+        world_step(&world, 0);
+    fake_set_commits(FAKE_COMMITS_GOOD);
+    for (uint32_t i = 0; i < ROUNDS_MAX && !is_committed(); i++)
+        world_step(&world, i % WORLD_WORKERS);
+    cr_assert(is_committed());
+}
+
 /* --- blocked output --- */
 
 Test(faults, held_partition_lost_and_given_back_before_it_was_paused_goes_on)
