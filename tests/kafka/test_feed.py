@@ -15,6 +15,7 @@ from harness import (
 )
 
 FORGET_S = 90  # more than the 30 s after which partitions and absent schemas are looked for again
+ANOTHER_FEEDS = "the store is damaged or another feed's: it is set aside and read anew"
 
 
 class FeedCase(Case):
@@ -128,13 +129,11 @@ class Topic(FeedCase):
         self.recreate_feed()
         self.change(*[upsert(f"new-{i}", f"KX2000{i:02}") for i in range(20)])
         self.assertEqual(self.probe("KX100001", "KX200001"), {"new-1"})
-        said, = self.process.logged("the store does not belong to the feed: it is set aside and "
-                                    "read anew")
+        said, = self.process.logged(ANOTHER_FEEDS)
         self.assertIn(self.topics.document_changes, said["reason"])
         self.assertTrue(self.quarantine().is_dir())
         self.assertEqual(self.probe("KX100001", "KX200001"), {"new-1"})
-        self.assertEqual(self.process.logged("the store does not belong to the feed: it is set "
-                                             "aside and read anew"), [])
+        self.assertEqual(self.process.logged(ANOTHER_FEEDS), [])
 
     def test_created_anew_and_shorter_while_running_it_is_read_anew(self):
         self.change(*[upsert(f"old-{i}", f"KX1000{i:02}") for i in range(20)])
