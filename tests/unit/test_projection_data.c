@@ -56,6 +56,56 @@ Test(projection_data, neighbours_of_a_kind_are_skipped_together)
                  BYTES("12345678\1xyz"), "A");
 }
 
+Test(projection_data, what_follows_a_union_is_not_skipped_with_its_last_branch)
+{
+    const char *schema = RECORD(FIELD("r", NAMED_RECORD("R", FIELD("u", UNION(STRING, LONG)))),
+                                FIELD("l", LONG), FIELD("n", STRING));
+    expect_after(schema,
+                 BYTES("\0\2x"
+                       "\200\1"),
+                 "A");
+    expect_after(schema,
+                 BYTES("\2\200\1"
+                       "\200\1"),
+                 "A");
+    schema = RECORD(FIELD("l", LONG), FIELD("u", UNION(LONG, STRING)), FIELD("m", LONG),
+                    FIELD("n", STRING));
+    expect_after(schema,
+                 BYTES("\2"
+                       "\0\200\1"
+                       "\2"),
+                 "A");
+    expect_after(schema,
+                 BYTES("\2"
+                       "\2\2x"
+                       "\2"),
+                 "A");
+}
+
+Test(projection_data, neighbours_that_are_null_by_different_branches_are_told_apart)
+{
+    const char *longs =
+        RECORD(FIELD("a", NULLABLE(LONG)), FIELD("b", UNION(LONG, NOTHING)), FIELD("n", STRING));
+    expect_after(longs,
+                 BYTES("\0"
+                       "\2"),
+                 "A");
+    expect_after(longs,
+                 BYTES("\2\200\1"
+                       "\0\200\1"),
+                 "A");
+    const char *texts = RECORD(FIELD("a", UNION(STRING, NOTHING)), FIELD("b", NULLABLE(STRING)),
+                               FIELD("n", STRING));
+    expect_after(texts,
+                 BYTES("\2"
+                       "\0"),
+                 "A");
+    expect_after(texts,
+                 BYTES("\0\2x"
+                       "\2\2x"),
+                 "A");
+}
+
 Test(projection_data, optional_values_are_skipped)
 {
     static const char *const orders[] = {"[\"null\", %s]", "[%s, \"null\"]"};
@@ -231,6 +281,8 @@ Test(projection_data, a_count_without_a_positive_counterpart_is_no_item)
 /* 2^60, -2^60 with a size of 0, and the most there is. */
 #define MANY "\200\200\200\200\200\200\200\200\40"
 #define MANY_SIZED "\377\377\377\377\377\377\377\377\37\0"
+/* 2^61: times eight bytes it is 2^64. */
+#define EIGHTH "\200\200\200\200\200\200\200\200\100"
 #define MOST "\376\377\377\377\377\377\377\377\377\1"
 
 Test(projection_data, a_count_of_more_items_than_bytes_is_refused_at_once)
@@ -246,6 +298,7 @@ Test(projection_data, a_count_of_more_items_than_bytes_is_refused_at_once)
         (void)snprintf(schema, sizeof schema, AFTER("%s"), types[i]);
         expect_after(schema, BYTES(MANY "\0"), "datum_invalid");
         expect_after(schema, BYTES(MOST "\0"), "datum_invalid");
+        expect_after(schema, BYTES(EIGHTH "\0"), "datum_invalid");
         expect_after(schema, BYTES("\6\0"), "datum_invalid");
     }
     expect(RECORD(FIELD("d", ARRAY(STRING))), MAPPING(.path = "d[]", .number = ""),
@@ -279,6 +332,9 @@ Test(projection_data, documents_of_no_bytes_are_counted)
     const char *schema = RECORD(FIELD("d", ARRAY(FIXED("F", 0))));
     const struct mapping *mapping = MAPPING(.path = "d[]", .number = "");
     expect(schema, mapping, BYTES("\6\1\0\0"), "''; ''; ''; ''");
+    expect(RECORD(FIELD("d",
+                        ARRAY(NAMED_RECORD("R", FIELD("x", NOTHING), FIELD("n", FIXED("F", 0)))))),
+           MAPPING(.path = "d[]", .number = "n"), BYTES("\6\0"), "''; ''; ''");
     expect(schema, mapping, BYTES(MANY "\0"), "too_many_documents");
     expect(schema, mapping, BYTES(MOST "\0"), "too_many_documents");
     expect(schema, mapping, BYTES(MANY_SIZED "\0"), "too_many_documents");

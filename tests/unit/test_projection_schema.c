@@ -19,6 +19,21 @@ Test(projection_schema, a_type_is_known_by_its_name_once_it_stands)
            "A");
 }
 
+Test(projection_schema, types_are_known_in_the_order_of_the_text)
+{
+    expect(UNION(FIXED("F", 1), ARRAY(NAMED("F"))), MAPPING(.path = "{array}[]", .number = ""),
+           BYTES("\2"
+                 "\4AB\0"),
+           "A; B");
+    expect(RECORD(FIELD("a", ARRAY(FIXED("F", 1))), FIELD("b", MAP(NAMED("F"))),
+                  FIELD("n", NAMED("F"))),
+           number,
+           BYTES("\2x\0"
+                 "\2\2ky\0"
+                 "A"),
+           "A");
+}
+
 #define IN(namespace, name, ...)                                                                   \
     "{\"type\": \"record\", \"name\": \"" name                                                     \
     "\", \"namespace\": \"" namespace "\", \"fields\": [" JOIN(__VA_ARGS__) "]}"
