@@ -10,6 +10,7 @@
 
 enum {
     EVENTS_EVERY_MS = 50, /* while waiting: rebalances and errors come on another queue */
+    CLOSE_MS = 6000,      /* more than the 5 s librdkafka has for the request to leave */
     WORKER_NAME_SIZE = 16
 };
 
@@ -117,21 +118,37 @@ enum status kafka_inputs_open(const struct config *config, const char *client,
     return open_reader(config, topics, config->inputs_count, client, out, err);
 }
 
+/* False when it could not be left in time: a commit that brokers do not answer is made again by
+ * librdkafka for ever, and its own close waits for that. */
+static bool leave_group(struct kafka_consumer *consumer)
+{
+    rd_kafka_queue_t *events = rd_kafka_queue_new(consumer->client);
+    uint64_t deadline_ns = clock_monotonic_ns() + CLOSE_MS * UINT64_C(1000000);
+    rd_kafka_resp_err_t code =
+        kafka_take_code(rd_kafka_consumer_close_queue(consumer->client, events));
+    bool is_left =
+        code != RD_KAFKA_RESP_ERR_NO_ERROR; /* a fatal error: there is nothing to leave */
+    while (!is_left && clock_monotonic_ns() < deadline_ns) {
+        rd_kafka_message_t *message;
+        if (rd_kafka_consume_batch_queue(events, EVENTS_EVERY_MS, &message, 1) == 1)
+            rd_kafka_message_destroy(message);
+        is_left = rd_kafka_consumer_closed(consumer->client) != 0;
+    }
+    rd_kafka_queue_destroy(events);
+    return is_left;
+}
+
 /* After a fatal error librdkafka does not leave the group, and without the flag it would wait for
  * having left for ever. */
-static void close_client(rd_kafka_t *client)
+static void destroy_client(rd_kafka_t *client)
 {
     bool is_dead = rd_kafka_fatal_error(client, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_destroy_flags(client, is_dead ? RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE : 0);
 }
 
-void kafka_consumer_close(struct kafka_consumer *consumer)
+static void destroy(struct kafka_consumer *consumer)
 {
-    if (!consumer)
-        return;
-    consumer->closing = true;
     if (consumer->client) {
-        (void)rd_kafka_consumer_close(consumer->client);
         rd_kafka_queue_destroy(consumer->records);
         rd_kafka_topic_partition_list_destroy(consumer->outside);
     }
@@ -143,9 +160,22 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
     if (consumer->cluster_id)
         rd_kafka_mem_free(consumer->client, consumer->cluster_id);
     if (consumer->client)
-        close_client(consumer->client);
+        destroy_client(consumer->client);
     memory_free(consumer->topics);
     memory_free(consumer);
+}
+
+void kafka_consumer_close(struct kafka_consumer *consumer)
+{
+    if (!consumer)
+        return;
+    consumer->closing = true;
+    if (!consumer->client || leave_group(consumer)) {
+        destroy(consumer);
+        return;
+    }
+    LOG_WARN("kafka", "the group could not be left: the client ends with the process",
+             LOG_TEXT("client", rd_kafka_name(consumer->client)));
 }
 
 rd_kafka_t *kafka_consumer_client(const struct kafka_consumer *consumer)

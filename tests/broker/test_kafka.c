@@ -998,6 +998,19 @@ Test(kafka, consumer_closes_in_time_when_the_broker_does_not_answer)
     cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
 }
 
+Test(kafka, consumer_closes_in_time_with_a_commit_that_is_never_answered)
+{
+    struct member member = {0};
+    join_alone(&member);
+    rd_kafka_mock_broker_set_rtt(kafka_mock_cluster(fixture.mock), 1, 4 * PATIENCE_MS);
+    struct kafka_position position = {0, 0, 1};
+    struct error err = {0};
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, 0, &err), STATUS_OK);
+    uint64_t began_ns = clock_monotonic_ns();
+    kafka_consumer_close(member.consumer);
+    cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+}
+
 Test(kafka, committed_offsets_are_asked_for_until_answered)
 {
     produce_numbers("events", 0, 0, 5);
