@@ -69,8 +69,8 @@ enum status kafka_reader_open(const struct config *config, const char *topic, co
 enum status kafka_inputs_open(const struct config *config, const char *client,
                               struct kafka_consumer **out, struct error *err) MUST_USE;
 
-/* Leaves the group, if brokers let it in 6 s: what is left of the client then ends with the process.
- * Every message must have been released. */
+/* Leaves the group, if brokers let it in 6 s: what is left of the client then ends with the
+ * process. Every message must have been released. */
 void kafka_consumer_close(struct kafka_consumer *consumer);
 
 /* Waits up to timeout_ms for a first message, then takes what is there, up to capacity. Fills
