@@ -30,8 +30,8 @@ enum status kafka_mock_open(struct kafka_mock **out, struct error *err)
         return error_fail(err, EX_SOFTWARE, "kafka: embedded broker: cannot listen on 127.0.0.1");
     }
     rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, REBALANCE_DELAY_MS);
-    rd_kafka_mock_set_controller_id(cluster,
-                                    BROKER_ID); /* descriptions of topics are asked of it */
+    /* Descriptions of topics are asked of the controller. */
+    rd_kafka_mock_set_controller_id(cluster, BROKER_ID);
     struct kafka_mock *mock = memory_new(1, sizeof *mock);
     mock->client = client;
     mock->cluster = cluster;

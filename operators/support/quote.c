@@ -61,7 +61,7 @@ const char *quote_line(struct bytes text, char *out, size_t out_size)
         /* U+0080 to U+009F are controls of two bytes. */
         bool is_wide = byte == 0xC2 && (uint8_t)out[at + 1] < 0xA0;
         bool is_control = byte < 0x20 || byte == 0x7F || is_wide;
-        out[used++] = is_control ? '?' : (char)byte;
+        out[used++] = (char)(is_control ? '?' : byte);
         at += is_wide;
     }
     out[used] = 0;

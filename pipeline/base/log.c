@@ -8,7 +8,7 @@
 #include "pipeline/base/clock.h"
 
 /* What is too long is cut, and what comes after it left out, where the line can still be closed. */
-enum { LINE_SIZE = 2048, CLOSING_SIZE = 8, ESCAPE_SIZE = 8, INTEGER_SIZE = 24 };
+enum { LINE_SIZE = 2048, CLOSING_SIZE = 8, ESCAPE_SIZE = 8, INTEGER_SIZE = 24, FIELD_SIZE = 40 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -113,7 +113,7 @@ static void put_time(struct line *line)
 
 static void put_field(struct line *line, const char *key, const struct log_field *field)
 {
-    if (!has_room(line, strlen(key) + INTEGER_SIZE + 2 * ESCAPE_SIZE))
+    if (!has_room(line, strlen(key) + FIELD_SIZE))
         return;
     if (settings.json) {
         put_char(line, ',');

@@ -4,10 +4,12 @@ fault at a time.
 
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 
 import format as format_check
 import globals as globals_check
@@ -83,6 +85,8 @@ class Checks(unittest.TestCase):
     def setUp(self):
         with contextlib.ExitStack() as stack:
             self.project = Project(stack.enter_context(tempfile.TemporaryDirectory()))
+            cache = {"CHECKIT_CACHE": str(self.project.build / "cache")}
+            stack.enter_context(unittest.mock.patch.dict(os.environ, cache))
             self.addCleanup(stack.pop_all().close)
 
     def faults_of(self, check):
