@@ -223,7 +223,8 @@ class Cluster:
         self.jars = pathlib.Path(jars)
         if not any(self.jars.glob("kafka_2.13-*.jar")):
             raise FileNotFoundError(f"no Kafka in '{jars}': run ./dev test, which fetches it")
-        self.id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "x")
+        name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()
+        self.id = name.rstrip("=").replace("-", "x")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="checkit-kafka-"))
         self.brokers = []
         self.admin = None

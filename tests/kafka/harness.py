@@ -148,7 +148,7 @@ class Writer:
         return self.send(topic, encode("DocumentChange", change), change["entry_id"].encode())
 
     def flush(self):
-        """Waits for everything sent; returns what the broker said of it, in the order of sending."""
+        """Waits for everything sent; returns what the broker said of it, in that order."""
         self.producer.flush(timeout=WAIT_S)
         done = [future.get(timeout=WAIT_S) for future in self.pending]
         self.pending = []

@@ -459,7 +459,8 @@ class Changes(Case):
                     self.assertEqual(number in found, must, (place, number))
                 if must:
                     self.musts.append((place, number))
-        print(f"events {len(self.events)}, receipts {len(self.receipts)}, died {dict(self.fleet.died)},"
+        print(f"events {len(self.events)}, receipts {len(self.receipts)}, "
+              f"died {dict(self.fleet.died)},"
               f" verdicts {dict(count)}", file=sys.stderr)
         for kind in ("steady", "hot", "coming", "moving"):
             self.assertGreater(count[kind, True], 100, kind)

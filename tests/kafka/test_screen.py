@@ -55,7 +55,8 @@ class Alerts(Case):
                 document("KX102938", kind="PASSPORT"),  # the first traveller's again
             ]},
         ],
-        event_time=time_of(EVENT_MS), sector="SEA", origin="Hafen \N{LATIN SMALL LETTER O WITH DIAERESIS}",
+        event_time=time_of(EVENT_MS), sector="SEA",
+        origin="Hafen \N{LATIN SMALL LETTER O WITH DIAERESIS}",
     )
     BANKING = banking("event-2", document("8374 6152", nationality="BV"), document("TBA"),
                       event_time=time_of(EVENT_MS), customer_ref="")
@@ -133,7 +134,8 @@ class Alerts(Case):
         topic = alert["event"]["topic"].removeprefix(self.topics.prefix)
         sent = self.booked if topic == "bookings" else self.banked
         event = alert["event"]
-        self.assertEqual((event.pop("partition"), event.pop("offset")), (sent.partition, sent.offset))
+        place = (event.pop("partition"), event.pop("offset"))
+        self.assertEqual(place, (sent.partition, sent.offset))
         event["topic"] = topic
         received_ms = ms_of(event.pop("received_at"))
         self.assertTrue(self.began_ms <= received_ms <= self.ended_ms)
@@ -216,7 +218,8 @@ class Alerts(Case):
                          (6, {"number_invalid": 1}, {"EXACT": 1, "TYPE_DIFFERS": 2}))
         self.assertEqual((banked["documents"], banked["unscreenable"], banked["hits"]),
                          (2, {"number_placeholder": 1}, {"TYPE_DIFFERS": 1}))
-        self.assertEqual({(p.topic, p.partition): o for p, o in self.site_.committed().items() if o},
+        committed = self.site_.committed().items()
+        self.assertEqual({(p.topic, p.partition): o for p, o in committed if o},
                          {(sent.topic, sent.partition): 1 for sent in (self.booked, self.banked)})
 
     def test_screening_again_repeats_the_ids(self):
@@ -304,7 +307,8 @@ class DeadLetters(Case):
         for i in sorted(bad):
             with self.subTest(i, reason=records[i][0]):
                 self.check_letter(i, records[i], *letters[i])
-        alerted = [decode("Alert", r.value)["event"]["offset"] for r in read_all(self.topics.alerts)]
+        alerts = [decode("Alert", r.value) for r in read_all(self.topics.alerts)]
+        alerted = [alert["event"]["offset"] for alert in alerts]
         self.assertEqual(sorted(alerted), sorted(set(range(len(records))) - bad))
         self.check_counts(summary, [reason for reason, *_ in records if reason])
 
