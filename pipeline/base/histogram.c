@@ -32,11 +32,27 @@ void histogram_add(struct histogram *histogram, uint64_t value)
     add_relaxed(&histogram->sum, value);
 }
 
-uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
+static uint64_t sum_buckets(const struct histogram *histogram, uint32_t end)
 {
     uint64_t count = 0;
-    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+    for (uint32_t i = 0; i < end; i++)
         count += atomic_load_explicit(&histogram->counts[i], memory_order_relaxed);
+    return count;
+}
+
+uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound)
+{
+    return sum_buckets(histogram, bucket_of(bound));
+}
+
+uint64_t histogram_count_all(const struct histogram *histogram)
+{
+    return sum_buckets(histogram, HISTOGRAM_BUCKETS);
+}
+
+uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
+{
+    uint64_t count = histogram_count_all(histogram);
     if (count == 0)
         return 0;
 

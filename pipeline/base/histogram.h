@@ -19,6 +19,13 @@ void histogram_add(struct histogram *histogram, uint64_t value);
 /* The upper bound of the bucket that holds the quantile (0..1); 0 when nothing was added. */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
 
+/* How many values are below the bound; exact when it is a power of two, else those that share the
+ * bound's bucket are left out. */
+uint64_t histogram_count_below(const struct histogram *histogram, uint64_t bound);
+
+/* How many there are; never fewer than were below any bound before. */
+uint64_t histogram_count_all(const struct histogram *histogram);
+
 /* Adds the counts of one to another. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 

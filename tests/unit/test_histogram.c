@@ -83,3 +83,44 @@ Test(histogram, merged_is_as_if_added_to_one)
     histogram_merge(&histogram, &other);
     cr_assert_arr_eq((const void *)&histogram, (const void *)&both, sizeof both);
 }
+
+Test(histogram, counts_below_a_power_of_two_are_exact)
+{
+    enum { VALUES = 20000 };
+    static uint64_t values[VALUES];
+    struct random random;
+    random_init(&random, 2);
+    for (int i = 0; i < VALUES; i++) {
+        values[i] = random_next(&random) >> random_below(&random, 64);
+        histogram_add(&histogram, values[i]);
+    }
+    for (int bits = 0; bits < 64; bits++) {
+        uint64_t expected = 0;
+        for (int i = 0; i < VALUES; i++)
+            expected += values[i] < UINT64_C(1) << bits;
+        cr_assert_eq(histogram_count_below(&histogram, UINT64_C(1) << bits), expected, "bits %d",
+                     bits);
+    }
+    cr_assert_eq(histogram_count_all(&histogram), VALUES);
+}
+
+Test(histogram, a_value_is_not_below_itself)
+{
+    histogram_add(&histogram, 0);
+    histogram_add(&histogram, 15);
+    histogram_add(&histogram, 16);
+    histogram_add(&histogram, UINT64_MAX);
+    static const uint64_t below[][2] = {{0, 0}, {1, 1}, {15, 1}, {16, 2}, {17, 3}, {UINT64_MAX, 3}};
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+        cr_assert_eq(histogram_count_below(&histogram, below[i][0]), below[i][1], "%zu", i);
+    cr_assert_eq(histogram_count_all(&histogram), 4);
+}
+
+/* 100 and 102 share a bucket. */
+Test(histogram, below_another_bound_the_bucket_it_lies_in_is_left_out)
+{
+    histogram_add(&histogram, 99);
+    histogram_add(&histogram, 100);
+    cr_assert_eq(histogram_count_below(&histogram, 102), 1);
+    cr_assert_eq(histogram_count_below(&histogram, 104), 2);
+}
