@@ -64,6 +64,8 @@ struct config {
     const char *schemas_folder; /* ID.avsc */
     const char *rules_folder;   /* NULL: the data compiled in */
 
+    const char *http_listen; /* address and port of health and metrics; NULL: off */
+
     enum log_level log_level;
     bool log_json;
 };

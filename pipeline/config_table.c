@@ -112,6 +112,12 @@ const struct config_property config_properties[] = {
      .help = "folder of rule data that replaces what is built in: the four files of "
              "`config/rules`"},
 
+    {TOP(http_listen), .group = "http", .name = "listen", .type = CONFIG_LISTEN,
+     .fallback = "127.0.0.1:10644",
+     .help = "where `/livez`, `/readyz` and `/metrics` are answered, without TLS and to whoever "
+             "can connect; 0.0.0.0 or [::] is every address of the machine, port 0 any that is "
+             "free"},
+
     {TOP(log_level), .group = "log", .name = "level", .type = CONFIG_CHOICE,
      .choices = "debug|info|warn|error", .fallback = "info", .help = "lowest level written"},
     {TOP(log_json), .group = "log", .name = "format", .type = CONFIG_SWITCH,

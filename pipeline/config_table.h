@@ -20,6 +20,7 @@ enum config_type {
     CONFIG_WORD,      /* const char *: one of the choices */
     CONFIG_START,     /* enum start_at; start_time_ms is set with it */
     CONFIG_FILE,      /* const char *: a path, made relative to the configuration's folder */
+    CONFIG_LISTEN,    /* const char *: an address and port (base/address.h), NULL when off */
     CONFIG_FIELD,     /* const char *: a path of mapping.h */
     CONFIG_ROOT,      /* const char *: the same, and "" is where the path begins */
     CONFIG_PRESET,    /* struct mapping: filled with the preset of that name */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "pipeline/base/address.h"
 #include "pipeline/config_internal.h"
 
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "choices are stored as unsigned");
@@ -121,6 +122,17 @@ static bool find_choice(const char *choices, const char *text, uint32_t *index)
         if (strcmp(choice, text) == 0)
             return true;
     return false;
+}
+
+static enum status read_listen(struct config_reader *reader, const struct config_property *property,
+                               const struct config_node *node, void *place, struct error *err)
+{
+    bool is_off = !node->text[0] || strcmp(node->text, "off") == 0;
+    struct address address;
+    if (!is_off && !address_parse(node->text, &address))
+        return fault(reader, property, node, err);
+    *(const char **)place = is_off ? NULL : node->text;
+    return STATUS_OK;
 }
 
 static enum status read_choice(struct config_reader *reader, const struct config_property *property,
@@ -298,6 +310,7 @@ static const struct {
     [CONFIG_WORD] = {read_choice, NULL},
     [CONFIG_START] = {read_start, "earliest, latest or a time such as 2026-01-31T00:00:00Z"},
     [CONFIG_FILE] = {read_file, "a path, absolute or from this file's folder"},
+    [CONFIG_LISTEN] = {read_listen, "ADDRESS:PORT, an IPv6 address in brackets, or off"},
     [CONFIG_FIELD] = {read_field, "a field path such as a.b[].c, d{Branch}.e or f|g"},
     [CONFIG_ROOT] = {read_field, "a field path such as a.b[].c, d{Branch}.e or f|g, or \"\""},
     [CONFIG_PRESET] = {read_preset, NULL},

@@ -127,6 +127,10 @@ static void write_value(const struct config_property *property, const void *plac
         fputc(' ', out);
         write_choice(property, place, out);
         return;
+    case CONFIG_LISTEN:
+        fputc(' ', out);
+        write_text(text_at(place) ? text_at(place) : "off", out);
+        return;
     default:
         fputc(' ', out);
         write_text(text_at(place), out);

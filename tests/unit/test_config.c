@@ -76,6 +76,7 @@ Test(config, minimal_has_every_default)
     cr_assert_eq(config->feed_wait_s, 60);
     cr_assert_not(config->feed_hold_when_stale);
     cr_assert_null(config->rules_folder);
+    cr_assert_str_eq(config->http_listen, "127.0.0.1:10644");
     cr_assert_eq(config->log_level, LOG_LEVEL_INFO);
     cr_assert_not(config->log_json);
     config_close(config);
@@ -83,16 +84,17 @@ Test(config, minimal_has_every_default)
 
 Test(config, every_key_is_read)
 {
-    struct config *config = parse("kafka:\n"
-                                  "  bootstrap.servers: b:9092\n"
-                                  "  fetch.max.bytes: 1000\n"
-                                  "  ssl.key.pem: \"a\\nb\"\n"
-                                  "group: g\ninstance: n\nworkers: 3\nmemory_mb: 512\n"
-                                  "start: latest\ncommit_interval_ms: 200\n" INPUTS
-                                  "outputs: {alerts: a, receipts: r, dead_letters: d, "
-                                  "due_page_s: 5, due_review_s: 6}\n"
-                                  "feed: {topic: c, wait_s: 0, when_stale: hold}\n" STORE KEYS
-                                  "rules: {folder: /r}\nlog: {level: error, format: json}\n");
+    struct config *config = parse(
+        "kafka:\n"
+        "  bootstrap.servers: b:9092\n"
+        "  fetch.max.bytes: 1000\n"
+        "  ssl.key.pem: \"a\\nb\"\n"
+        "group: g\ninstance: n\nworkers: 3\nmemory_mb: 512\n"
+        "start: latest\ncommit_interval_ms: 200\n" INPUTS
+        "outputs: {alerts: a, receipts: r, dead_letters: d, "
+        "due_page_s: 5, due_review_s: 6}\n"
+        "feed: {topic: c, wait_s: 0, when_stale: hold}\n" STORE KEYS
+        "rules: {folder: /r}\nhttp: {listen: '[::1]:80'}\nlog: {level: error, format: json}\n");
     cr_assert_eq(config->kafka_count, 3);
     cr_assert_str_eq(config_kafka_property(config, "fetch.max.bytes"), "1000");
     cr_assert_str_eq(config_kafka_property(config, "ssl.key.pem"), "a\nb");
@@ -116,6 +118,7 @@ Test(config, every_key_is_read)
     cr_assert_str_eq(config->identity_key_path, "i");
     cr_assert_str_eq(config->schemas_folder, "f");
     cr_assert_str_eq(config->rules_folder, "/r");
+    cr_assert_str_eq(config->http_listen, "[::1]:80");
     cr_assert_eq(config->log_level, LOG_LEVEL_ERROR);
     cr_assert(config->log_json);
     config_close(config);
@@ -231,6 +234,17 @@ Test(config, a_sector_field_replaces_the_presets_fixed_sector)
     config_close(config);
 }
 
+Test(config, nothing_listens_when_it_is_off_or_empty)
+{
+    static const char *const texts[] = {MINIMAL "http: {listen: off}\n",
+                                        MINIMAL "http: {listen: ''}\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct config *config = parse(texts[i]);
+        cr_assert_null(config->http_listen);
+        config_close(config);
+    }
+}
+
 /* --- faults --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -245,7 +259,7 @@ static const struct {
      "f.yaml:6: log.colour: unknown key: here may stand level, format"},
     {MINIMAL "<<: {group: g}\n",
      "f.yaml:6: <<: unknown key: here may stand kafka, group, instance, workers, memory_mb, start, "
-     "commit_interval_ms, inputs, outputs, feed, store, identity_key, schemas, rules, log"},
+     "commit_interval_ms, inputs, outputs, feed, store, identity_key, schemas, rules, http, log"},
     {KAFKA STORE KEYS "inputs: [{topic: t, preset: booking, event: {tme: x}}]\n",
      "f.yaml:5: inputs[0].event.tme: unknown key: is 'time' meant?"},
     {KAFKA STORE KEYS "inputs:\n- {topic: t, preset: booking}\n- {topic: u, presets: booking}\n",
@@ -294,6 +308,11 @@ static const struct {
      "f.yaml:6: feed.when_stale: 'stop': must be screen or hold"},
     {MINIMAL "feed: {when_stale: screen|hold}\n",
      "f.yaml:6: feed.when_stale: 'screen|hold': must be screen or hold"},
+    {MINIMAL "http: {listen: example:80}\n",
+     "f.yaml:6: http.listen: 'example:80': must be ADDRESS:PORT, an IPv6 address in brackets, or "
+     "off"},
+    {MINIMAL "http: {listen: 10644}\n", "f.yaml:6: http.listen: '10644': must be ADDRESS:PORT, an "
+                                        "IPv6 address in brackets, or off"},
     {MINIMAL "log: {level: trace}\n",
      "f.yaml:6: log.level: 'trace': must be debug, info, warn or error"},
     {KAFKA STORE KEYS "inputs: {topic: t}\n",
@@ -658,7 +677,7 @@ Test(config, what_is_shown_reads_back_to_the_same)
                          " {path: 'x{}', number: n, issuer: i, type: t, nationality: z}]}\n"
                          "  - {topic: u, preset: banking, partner: p, event: {place: x}}\n"
                          "feed: {when_stale: hold, wait_s: 0}\nrules: {folder: /r}\n"
-                         "log: {level: debug, format: json}\n",
+                         "http: {listen: off}\nlog: {level: debug, format: json}\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct config *first = parse(texts[i]);
@@ -668,6 +687,7 @@ Test(config, what_is_shown_reads_back_to_the_same)
         cr_assert_str_eq(shown, again);
         cr_assert_str_eq(second->group, first->group);
         cr_assert_eq(second->inputs_count, first->inputs_count);
+        cr_assert_eq(second->http_listen == NULL, first->http_listen == NULL);
         config_close(first);
         config_close(second);
         free(shown);
