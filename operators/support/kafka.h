@@ -163,6 +163,50 @@ enum status kafka_topic_id(struct kafka_consumer *consumer, uint16_t topic, char
 enum status kafka_largest_messages(struct kafka_consumer *consumer, const char *const *topics,
                                    uint32_t count, int64_t *bytes, struct error *err) MUST_USE;
 
+/* --- for whoever watches -------------------------------------------------------------------- */
+
+/* Asks where partitions end (the last stable offset), paused ones too, and does not wait: the
+ * answer comes to kafka_take_ends. Nothing is asked while an earlier question has none. */
+void kafka_ask_ends(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                    uint32_t count);
+
+/* The answer to the last question, once; false: none yet. Up to capacity partitions, in any order,
+ * without those no broker answered for. */
+bool kafka_take_ends(struct kafka_consumer *consumer, struct kafka_position *out, uint32_t capacity,
+                     uint32_t *count);
+
+enum { KAFKA_BROKERS_MAX = 64, KAFKA_BROKER_NAME_SIZE = 256 };
+
+/* What a client says of one broker. */
+struct kafka_broker_statistics {
+    char name[KAFKA_BROKER_NAME_SIZE]; /* "HOST:PORT/ID" */
+    bool is_up;
+    double rtt_avg_s; /* of requests, over the last interval; 0 when there were none */
+    double rtt_p99_s;
+};
+
+/* What a client says of itself, summed over brokers and partitions; counts are since its start. */
+struct kafka_statistics {
+    uint64_t sent_bytes;
+    uint64_t received_bytes;
+    uint64_t requests;
+    uint64_t request_errors; /* sent or answered wrongly */
+    uint64_t request_retries;
+    uint64_t request_timeouts;
+    uint64_t queued_messages; /* a producer's: not delivered yet */
+    uint64_t queued_bytes;
+    uint64_t fetched_messages; /* a consumer's: read ahead of the worker */
+    uint64_t fetched_bytes;
+    bool is_in_group; /* a consumer's: it has its share of the partitions, which may be none */
+    struct kafka_broker_statistics brokers[KAFKA_BROKERS_MAX];
+    uint32_t brokers_count; /* of further ones nothing is told */
+};
+
+/* The newest, made each `statistics.interval.ms` (5 s, unless configured otherwise; 0: none) while
+ * `http.listen` is on; false when there is none yet. Any thread, one at a time. */
+bool kafka_consumer_statistics(struct kafka_consumer *consumer, struct kafka_statistics *out);
+bool kafka_producer_statistics(struct kafka_producer *producer, struct kafka_statistics *out);
+
 /* --- producer: one thread ------------------------------------------------------------------- */
 
 /* What is to be sent. Everything is copied by the call. opaque comes back with the report. */

@@ -16,6 +16,14 @@ enum {
 
 /* --- open, close --- */
 
+static int on_statistics(rd_kafka_t *client, char *text, size_t size, void *opaque)
+{
+    (void)client, (void)size;
+    struct kafka_consumer *consumer = opaque;
+    kafka_keep_told(&consumer->told, text);
+    return 1;
+}
+
 static enum status open_client(struct kafka_consumer *consumer, const struct config *config,
                                const char *name, struct error *err)
 {
@@ -24,9 +32,11 @@ static enum status open_client(struct kafka_consumer *consumer, const struct con
     rd_kafka_conf_set_opaque(settings, consumer);
     rd_kafka_conf_set_rebalance_cb(settings, kafka_on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(settings, kafka_on_committed);
+    rd_kafka_conf_set_stats_cb(settings, on_statistics);
     TRY(kafka_client_open(RD_KAFKA_CONSUMER, settings, &consumer->client, err));
     (void)rd_kafka_poll_set_consumer(consumer->client);
     consumer->records = rd_kafka_queue_new(consumer->client);
+    consumer->ends = rd_kafka_queue_new(consumer->client);
     consumer->outside = rd_kafka_topic_partition_list_new(1);
     return STATUS_OK;
 }
@@ -150,6 +160,7 @@ static void destroy(struct kafka_consumer *consumer)
 {
     if (consumer->client) {
         rd_kafka_queue_destroy(consumer->records);
+        rd_kafka_queue_destroy(consumer->ends);
         rd_kafka_topic_partition_list_destroy(consumer->outside);
     }
     for (uint32_t i = 0; i < consumer->topics_count; i++) {
@@ -161,6 +172,7 @@ static void destroy(struct kafka_consumer *consumer)
         rd_kafka_mem_free(consumer->client, consumer->cluster_id);
     if (consumer->client)
         destroy_client(consumer->client);
+    kafka_forget_told(&consumer->told);
     memory_free(consumer->topics);
     memory_free(consumer);
 }
@@ -181,6 +193,11 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
 rd_kafka_t *kafka_consumer_client(const struct kafka_consumer *consumer)
 {
     return consumer->client;
+}
+
+bool kafka_consumer_statistics(struct kafka_consumer *consumer, struct kafka_statistics *out)
+{
+    return kafka_read_told(&consumer->told, out);
 }
 
 /* --- poll --- */

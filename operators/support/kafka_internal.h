@@ -30,6 +30,22 @@ enum status kafka_call_failed(struct error *err, rd_kafka_resp_err_t code,
 /* STATUS_FAIL once the client can do nothing any more. */
 enum status kafka_check_fatal(rd_kafka_t *client, struct error *err) MUST_USE;
 
+/* --- statistics: kafka_watch.c --- */
+
+/* The client's thread leaves the newest text, whoever watches takes and reads it. */
+struct kafka_told {
+    char *_Atomic text;           /* librdkafka's; NULL: nothing new */
+    struct kafka_statistics last; /* the watcher's */
+    bool is_known;
+};
+
+/* The text is taken: a statistics callback that calls this returns 1. */
+void kafka_keep_told(struct kafka_told *told, char *text);
+bool kafka_read_told(struct kafka_told *told, struct kafka_statistics *out);
+
+/* Once the client calls back no more. */
+void kafka_forget_told(struct kafka_told *told);
+
 /* --- inside the consumer --- */
 
 struct kafka_topic {
@@ -61,6 +77,9 @@ struct kafka_consumer {
     bool commit_failed;       /* one in the background, since last asked */
     uint32_t commits_waiting; /* in the background, for their answer */
     char *cluster_id;
+    rd_kafka_queue_t *ends; /* where the answer to kafka_ask_ends comes */
+    bool ends_asked;
+    struct kafka_told told;
     rd_kafka_message_t *messages[BATCH_RECORDS_MAX];
 };
 

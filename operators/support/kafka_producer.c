@@ -8,6 +8,7 @@ struct kafka_producer {
     rd_kafka_t *client;
     struct kafka_reports reports;
     bool closing;
+    struct kafka_told told;
     /* Messages too large even for the queue: accepted, and reported by the next poll. */
     uint64_t *refused;
     uint32_t refused_count;
@@ -30,6 +31,14 @@ static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, voi
     producer->reports.report(producer->reports.state, delivery,
                              (uint64_t)(uintptr_t)message->_private,
                              rd_kafka_err2str(message->err));
+}
+
+static int on_statistics(rd_kafka_t *client, char *text, size_t size, void *opaque)
+{
+    (void)client, (void)size;
+    struct kafka_producer *producer = opaque;
+    kafka_keep_told(&producer->told, text);
+    return 1;
 }
 
 static void refuse(struct kafka_producer *producer, uint64_t opaque)
@@ -63,6 +72,7 @@ enum status kafka_producer_open(const struct config *config, const char *client,
     producer->reports = *reports;
     rd_kafka_conf_set_opaque(settings, producer);
     rd_kafka_conf_set_dr_msg_cb(settings, on_report);
+    rd_kafka_conf_set_stats_cb(settings, on_statistics);
     enum status status = kafka_client_open(RD_KAFKA_PRODUCER, settings, &producer->client, err);
     if (status != STATUS_OK) {
         memory_free(producer);
@@ -82,6 +92,7 @@ void kafka_producer_close(struct kafka_producer *producer)
     rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                          RD_KAFKA_PURGE_F_NON_BLOCKING);
     rd_kafka_destroy(producer->client);
+    kafka_forget_told(&producer->told);
     memory_free(producer->refused);
     memory_free(producer);
 }
@@ -89,6 +100,11 @@ void kafka_producer_close(struct kafka_producer *producer)
 rd_kafka_t *kafka_producer_client(const struct kafka_producer *producer)
 {
     return producer->client;
+}
+
+bool kafka_producer_statistics(struct kafka_producer *producer, struct kafka_statistics *out)
+{
+    return kafka_read_told(&producer->told, out);
 }
 
 /* --- produce --- */

@@ -16,7 +16,8 @@ enum {
     MESSAGE_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024,
     ERROR_SIZE = 512,
     NUMBER_TEXT_SIZE = 24,
-    CLIENT_ID_SIZE = 256
+    CLIENT_ID_SIZE = 256,
+    STATISTICS_INTERVAL_MS = 5000
 };
 
 static const struct kafka_property consumer_settings[] = {
@@ -157,6 +158,15 @@ static enum status set_client_id(rd_kafka_conf_t *settings, const struct config 
     return set(settings, "client.id", id, err);
 }
 
+/* Of use only to whom they are shown. */
+static enum status set_statistics(rd_kafka_conf_t *settings, const struct config *config,
+                                  struct error *err)
+{
+    if (!config->http_listen)
+        return STATUS_OK;
+    return set_number(settings, "statistics.interval.ms", STATISTICS_INTERVAL_MS, err);
+}
+
 /* The user's word is the last, save on what the guarantees rest on. */
 static enum status set_configured(rd_kafka_conf_t *settings, const struct config *config,
                                   struct error *err)
@@ -185,6 +195,7 @@ static enum status fill_consumer(rd_kafka_conf_t *settings, const struct config 
     TRY(set_number(settings, "queued.max.messages.kbytes", kbytes, err));
     TRY(set(settings, "group.id", config->group ? config->group : "checkit", err));
     TRY(set_client_id(settings, config, client, err));
+    TRY(set_statistics(settings, config, err));
     return set_configured(settings, config, err);
 }
 
@@ -197,6 +208,7 @@ static enum status fill_producer(rd_kafka_conf_t *settings, const struct config 
     TRY(set_number(settings, "message.max.bytes", MESSAGE_BYTES_MAX, err));
     TRY(set_number(settings, "queue.buffering.max.kbytes", kbytes, err));
     TRY(set_client_id(settings, config, client, err));
+    TRY(set_statistics(settings, config, err));
     return set_configured(settings, config, err);
 }
 

@@ -280,6 +280,7 @@ class Process:
             "store": {"path": "store", "key": "store.key"},
             "identity_key": "../identity.key",
             "schemas": {"folder": "../schemas"},
+            "http": {"listen": "127.0.0.1:0"},  # several run side by side
             "log": {"format": "json"},
         }
         for key, value in settings.items():
