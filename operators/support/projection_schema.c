@@ -1,13 +1,14 @@
 #include "operators/support/projection_internal.h"
 
 #include <avro.h>
-#include <jansson.h>
 #include <stdio.h>
+
+#include "operators/support/json.h"
 
 /* Work still to do, last in first out, so that types are read in the order of the text and a type
  * is closed right after its last part. */
 struct task {
-    json_t *json;          /* NULL: close the type */
+    struct json *json;     /* NULL: close the type */
     const char *namespace; /* of what encloses it; borrowed */
     uint32_t place;        /* index of the part to fill, NO_PART for the root; or of the type */
 };
@@ -79,7 +80,8 @@ static enum status refuse(struct reader *reader, const char *why, const char *na
                       name ? " \"" : "", 200, name ? name : "", name ? "\"" : "");
 }
 
-static void add_task(struct reader *reader, json_t *json, const char *namespace, uint32_t place)
+static void add_task(struct reader *reader, struct json *json, const char *namespace,
+                     uint32_t place)
 {
     if (reader->tasks_count == reader->tasks_capacity) {
         reader->tasks_capacity = reader->tasks_capacity ? 2 * reader->tasks_capacity : 64;
@@ -122,9 +124,9 @@ static void set_place(struct schema *schema, uint32_t place, uint32_t type)
         schema->parts[place].type = type;
 }
 
-static const char *text_of(json_t *object, const char *key)
+static const char *text_of(struct json *object, const char *key)
 {
-    return json_string_value(json_object_get(object, key));
+    return json_text(json_member(object, key));
 }
 
 /* NULL: too long. The caller owns it. */
@@ -176,11 +178,11 @@ static enum status open_reference(struct reader *reader, const char *name, const
         }
     }
     char *full_name = full_name_of(name, task->namespace);
-    json_t *found = full_name ? json_object_get(schema->names, full_name) : NULL;
+    struct json *found = full_name ? json_member(schema->names, full_name) : NULL;
     memory_free(full_name);
     if (!found)
         return refuse(reader, "there is no type named", name);
-    uint32_t type = (uint32_t)json_integer_value(found);
+    uint32_t type = (uint32_t)json_number(found);
     if (schema->types[type].is_open)
         schema->types[type].is_recursive = true;
     set_place(schema, task->place, type);
@@ -191,13 +193,13 @@ static enum status open_union(struct reader *reader, const struct task *task)
 {
     struct schema *schema = reader->schema;
     uint32_t type = add_type(schema, TYPE_KIND_UNION);
-    uint32_t count = (uint32_t)json_array_size(task->json);
+    uint32_t count = json_items(task->json);
     add_parts(schema, type, count);
     set_place(schema, task->place, type);
     add_task(reader, NULL, NULL, type);
     for (uint32_t i = count; i-- > 0;) {
-        json_t *branch = json_array_get(task->json, i);
-        if (json_is_array(branch))
+        struct json *branch = json_item(task->json, i);
+        if (json_kind_of(branch) == JSON_KIND_ARRAY)
             return refuse(reader, "a union stands directly in a union", NULL);
         add_task(reader, branch, task->namespace, schema->types[type].parts_first + i);
     }
@@ -209,7 +211,7 @@ static enum status open_container(struct reader *reader, const struct task *task
 {
     struct schema *schema = reader->schema;
     const char *key = kind == TYPE_KIND_ARRAY ? "items" : "values";
-    json_t *item = json_object_get(task->json, key);
+    struct json *item = json_member(task->json, key);
     if (!item)
         return refuse(reader, "an array or map lacks its", key);
     uint32_t type = add_type(schema, kind);
@@ -236,40 +238,40 @@ static const char *keep_namespace(struct reader *reader, const char *full_name)
 static enum status open_fields(struct reader *reader, const struct task *task, uint32_t type)
 {
     struct schema *schema = reader->schema;
-    json_t *fields = json_object_get(task->json, "fields");
-    if (!json_is_array(fields))
+    struct json *fields = json_member(task->json, "fields");
+    if (json_kind_of(fields) != JSON_KIND_ARRAY)
         return refuse(reader, "a record lacks its fields:", schema->types[type].full_name);
-    add_parts(schema, type, (uint32_t)json_array_size(fields));
+    add_parts(schema, type, json_items(fields));
     const char *namespace = keep_namespace(reader, schema->types[type].full_name);
     enum status status = STATUS_OK;
-    json_t *seen = json_object();
+    struct json *seen = json_new_object();
     for (uint32_t i = schema->types[type].parts_count; i-- > 0 && status == STATUS_OK;) {
-        json_t *field = json_array_get(fields, i);
+        struct json *field = json_item(fields, i);
         const char *name = text_of(field, "name");
         uint32_t place = schema->types[type].parts_first + i;
-        if (!name || !json_object_get(field, "type")) {
+        if (!name || !json_member(field, "type")) {
             status = refuse(reader, "a field lacks its name or type in record",
                             schema->types[type].full_name);
-        } else if (json_object_get(seen, name)) {
+        } else if (json_member(seen, name)) {
             status = refuse(reader, "a record has two fields named", name);
         } else {
-            json_object_set_new(seen, name, json_true());
+            json_put_bool(seen, name, true);
             schema->parts[place].name = name;
-            add_task(reader, json_object_get(field, "type"), namespace, place);
+            add_task(reader, json_member(field, "type"), namespace, place);
         }
     }
-    json_decref(seen);
+    json_close(seen);
     return status;
 }
 
 static enum status open_symbols(struct reader *reader, const struct task *task, uint32_t type)
 {
     struct schema_type *opened = &reader->schema->types[type];
-    json_t *symbols = json_object_get(task->json, "symbols");
-    opened->symbols_count = (uint32_t)json_array_size(symbols);
+    struct json *symbols = json_member(task->json, "symbols");
+    opened->symbols_count = json_items(symbols);
     opened->symbols = symbols;
     for (uint32_t i = 0; i < opened->symbols_count; i++)
-        if (!json_is_string(json_array_get(symbols, i)))
+        if (!json_text(json_item(symbols, i)))
             return refuse(reader, "a symbol is no string in enum", opened->full_name);
     if (opened->symbols_count == 0)
         return refuse(reader, "there are no symbols in enum", opened->full_name);
@@ -279,9 +281,9 @@ static enum status open_symbols(struct reader *reader, const struct task *task, 
 static enum status open_fixed(struct reader *reader, const struct task *task, uint32_t type)
 {
     struct schema_type *opened = &reader->schema->types[type];
-    json_t *size = json_object_get(task->json, "size");
-    json_int_t value = json_integer_value(size);
-    if (!json_is_integer(size) || value < 0)
+    struct json *size = json_member(task->json, "size");
+    int64_t value;
+    if (!json_whole(size, &value) || value < 0)
         return refuse(reader, "there is no size in fixed", opened->full_name);
     opened->fixed_size = value > DATUM_BYTES_MAX ? (uint32_t)DATUM_BYTES_MAX + 1 : (uint32_t)value;
     opened->logical = logical_of(TYPE_KIND_FIXED, text_of(task->json, "logicalType"));
@@ -292,8 +294,8 @@ static enum status open_named(struct reader *reader, const struct task *task, en
 {
     struct schema *schema = reader->schema;
     const char *name = text_of(task->json, "name");
-    json_t *given = json_object_get(task->json, "namespace");
-    const char *namespace = json_is_string(given) ? json_string_value(given) : task->namespace;
+    struct json *given = json_member(task->json, "namespace");
+    const char *namespace = json_text(given) ? json_text(given) : task->namespace;
     if (!name || !*name)
         return refuse(reader, "there is no name in a", kind_names[kind]);
     char *full_name = full_name_of(name, namespace);
@@ -303,9 +305,9 @@ static enum status open_named(struct reader *reader, const struct task *task, en
     schema->types[type].full_name = full_name;
     schema->types[type].is_open = true;
     set_place(schema, task->place, type);
-    if (json_object_get(schema->names, full_name))
+    if (json_member(schema->names, full_name))
         return refuse(reader, "there are two types named", full_name);
-    json_object_set_new(schema->names, full_name, json_integer(type));
+    json_put_whole(schema->names, full_name, type);
     add_task(reader, NULL, NULL, type);
     if (kind == TYPE_KIND_RECORD)
         return open_fields(reader, task, type);
@@ -450,9 +452,9 @@ static enum status read_task(struct reader *reader, const struct task *task)
 {
     if (!task->json)
         return close_type(reader, task->place);
-    if (json_is_string(task->json))
-        return open_reference(reader, json_string_value(task->json), task);
-    if (json_is_array(task->json))
+    if (json_text(task->json))
+        return open_reference(reader, json_text(task->json), task);
+    if (json_kind_of(task->json) == JSON_KIND_ARRAY)
         return open_union(reader, task);
     return open_object(reader, task);
 }
@@ -480,12 +482,14 @@ enum status schema_open(struct schema *schema, const char *text, size_t size, st
     *schema = (struct schema){0};
     program_open(&schema->skips, SCHEMA_SKIPS_MAX);
     TRY(check_text(text, size, err));
-    json_error_t json_error;
-    schema->json = json_loadb(text, size, JSON_DECODE_ANY, &json_error);
-    if (!schema->json)
-        return error_fail(err, EX_DATAERR, "the schema is no JSON: line %d: %s", json_error.line,
-                          json_error.text);
-    schema->names = json_object();
+    struct json *json;
+    enum status status = json_parse(text, size, &json, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "the schema");
+        return status;
+    }
+    schema->json = json;
+    schema->names = json_new_object();
     TRY(read_types(schema, err));
     return check_with_avro(text, size, err);
 }
@@ -497,13 +501,13 @@ void schema_close(struct schema *schema)
     memory_free(schema->types);
     memory_free(schema->parts);
     program_close(&schema->skips);
-    json_decref(schema->names);
-    json_decref(schema->json);
+    json_close(schema->names);
+    json_close(schema->json);
 }
 
 const char *schema_symbol(const struct schema_type *type, uint32_t index)
 {
-    return json_string_value(json_array_get(type->symbols, index));
+    return json_text(json_item(type->symbols, index));
 }
 
 bool schema_type_is_named(const struct schema_type *type, const char *name, size_t size)

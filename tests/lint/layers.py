@@ -18,8 +18,9 @@ RANKS = {
 # Headers that begin so belong to the module: the files of that folder with that prefix.
 LIBRARIES = {
     "avro.h": ("operators/support", "projection"),
-    "jansson.h": ("operators/support", "projection"),
+    "jansson.h": ("operators/support", "json"),
     "librdkafka/": ("operators/support", "kafka"),
+    "microhttpd.h": ("operators/support", "http"),
     "openssl/": ("operators/support", "prf"),
     "rocksdb/": ("operators/support", "store"),
     "sodium.h": ("operators/support", "keys"),
