@@ -11,6 +11,7 @@
 struct list_state {
     _Atomic int64_t at_end_ms; /* wall clock when the feed was last at its end; 0: never */
     _Atomic bool ready;        /* workers may screen */
+    _Atomic bool connected;    /* the feed is being read */
     _Atomic uint64_t changes_applied;
     _Atomic uint64_t changes_older;       /* a lower revision than the entry's */
     _Atomic uint64_t changes_skipped;     /* invalid: logged with topic, partition, offset */

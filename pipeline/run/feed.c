@@ -14,7 +14,7 @@
 
 enum {
     CHANGES_MAX = BATCH_RECORDS_MAX, /* applied in one WriteBatch */
-    PARTITIONS_MAX = 1024,
+    PARTITIONS_MAX = FEED_PARTITIONS_MAX,
     POLL_MS = 20,
     RETRY_MS = 1000,        /* between attempts to reach the broker */
     END_CHECK_MS = 1000,    /* between looks at where the topic ends */
@@ -35,6 +35,7 @@ enum feed_load { LOAD_NONE, LOAD_READING, LOAD_ENDING };
 
 struct feed {
     struct feed_settings settings;
+    struct lag *lag;               /* NULL: nobody watches */
     struct kafka_consumer *reader; /* NULL: not connected */
     struct kafka_consumer *asker;  /* reads nothing: its questions do not wait behind a fetch */
     uint64_t began_ns;
@@ -203,6 +204,7 @@ static void disconnect(struct feed *feed)
     kafka_consumer_close(feed->asker);
     feed->reader = NULL;
     feed->asker = NULL;
+    atomic_store(&feed->settings.list->connected, false);
     feed->partitions = 0;
     feed->has_target = false;
     if (feed->load == LOAD_READING) {
@@ -462,8 +464,19 @@ static void tell_state(struct feed *feed)
         LOG_WARN("feed", "the list is stale: the feed's end was not reached in time",
                  LOG_INTEGER("wait_s", feed->settings.config->feed_wait_s));
     atomic_store(&list->stale, stale);
+    atomic_store(&list->connected, feed->partitions > 0 && feed->target_wait_ms != NO_ANSWER_MS);
     if (at_end_ms != 0 || (waited && store_was_caught_up(feed->settings.store)))
         atomic_store(&list->ready, true);
+}
+
+static void tell_lag(struct feed *feed)
+{
+    if (!feed->lag || !feed->asker || !lag_begin(feed->lag))
+        return;
+    for (uint32_t i = 0; i < feed->partitions; i++)
+        lag_add(feed->lag, &(struct lag_partition){0, false, feed->positions[i].partition,
+                                                   feed->positions[i].offset, KAFKA_OFFSET_NONE});
+    lag_publish(feed->lag, feed->asker);
 }
 
 /* --- the round --- */
@@ -509,6 +522,7 @@ enum status feed_step(struct feed *feed, struct error *err)
     uint32_t pending;
     TRY(store_settle(feed->settings.store, &pending, err));
     tell_state(feed);
+    tell_lag(feed);
     return STATUS_OK;
 }
 
@@ -520,6 +534,11 @@ enum status feed_open(const struct feed_settings *settings, struct feed **out, s
     feed->began_ns = clock_monotonic_ns();
     *out = feed;
     return STATUS_OK;
+}
+
+void feed_tell_lag(struct feed *feed, struct lag *lag)
+{
+    feed->lag = lag;
 }
 
 void feed_close(struct feed *feed)

@@ -13,8 +13,11 @@
 #include "operators/support/store.h"
 #include "pipeline/config.h"
 #include "pipeline/list_state.h"
+#include "pipeline/run/lag.h"
 
 struct feed;
+
+enum { FEED_PARTITIONS_MAX = 1024 };
 
 struct feed_settings {
     const struct config *config;
@@ -28,6 +31,9 @@ struct feed_settings {
 enum status feed_open(const struct feed_settings *settings, struct feed **out,
                       struct error *err) MUST_USE;
 void feed_close(struct feed *feed);
+
+/* From now on it tells there how far it is behind; borrowed until feed_close. */
+void feed_tell_lag(struct feed *feed, struct lag *lag);
 
 /* STATUS_ABORT: the store does not belong to this topic (re-created, or changes deleted before they
  * were read): it must be set aside and read anew from the beginning. */

@@ -17,6 +17,7 @@
 #include "pipeline/base/memory.h"
 #include "pipeline/run/feed.h"
 #include "pipeline/run/line.h"
+#include "pipeline/run/vitals.h"
 #include "pipeline/run/worker.h"
 
 enum {
@@ -54,6 +55,7 @@ struct screener {
     struct store *store;
     struct list_state list;
     struct kafka_consumer *asker; /* of the inputs; reads nothing, so no question waits */
+    struct vitals *vitals;
     char cluster_id[CLUSTER_ID_SIZE];
     uint32_t alert_schema_id;
     uint32_t receipt_schema_id;
@@ -84,8 +86,13 @@ static void *run_feed(void *state)
                                      screener->store, &screener->list};
     struct feed *feed = NULL;
     enum status status = feed_open(&settings, &feed, &screener->feed_err);
-    while (status == STATUS_OK && !atomic_load(&screener->feed_stop))
+    if (status == STATUS_OK)
+        feed_tell_lag(feed, vitals_feed_lag(screener->vitals));
+    while (status == STATUS_OK && !atomic_load(&screener->feed_stop)) {
+        vitals_round(screener->vitals, VITALS_FEED);
         status = feed_step(feed, &screener->feed_err);
+    }
+    vitals_ended(screener->vitals, VITALS_FEED);
     feed_close(feed);
     atomic_store(&screener->feed_status, (int)status);
     return NULL;
@@ -139,12 +146,14 @@ static enum status find_schema_ids(struct screener *screener, struct error *err)
 static enum status open_parts(struct screener *screener, struct error *err)
 {
     const struct config *config = screener->config;
+    TRY(vitals_open(config, &screener->list, &screener->vitals, err));
     TRY(rule_data_open(config->rules_folder, &screener->rules, err));
     TRY(store_key_open(config->store_key_path, &screener->store_key, err));
     TRY(identity_open(config->identity_key_path, &screener->identity, err));
     TRY(registry_open_folder(config->schemas_folder, &screener->registry, err));
     TRY(find_schema_ids(screener, err));
     TRY(open_store(screener, err));
+    vitals_show_store(screener->vitals, screener->store);
     return start_feed(screener, err);
 }
 
@@ -167,10 +176,12 @@ static enum status rebuild_store(struct screener *screener, struct error *err)
     LOG_ERROR("screener", "the store is damaged or another feed's: it is set aside and read anew",
               LOG_TEXT("path", screener->config->store_path),
               LOG_TEXT("reason", screener->feed_err.text));
+    vitals_show_store(screener->vitals, NULL);
     store_close(screener->store);
     screener->store = NULL;
     TRY(store_quarantine(screener->config->store_path, err));
     TRY(open_store(screener, err));
+    vitals_show_store(screener->vitals, screener->store);
     return start_feed(screener, err);
 }
 
@@ -324,12 +335,16 @@ static void *run_worker(void *state)
     thread->status = worker_open(&screener->settings, thread->index, &worker, &thread->err);
     if (thread->status == STATUS_OK) {
         atomic_store(&thread->worker, worker);
-        while (thread->status == STATUS_OK && !atomic_load(&screener->stop))
+        vitals_show_worker(screener->vitals, thread->index, worker);
+        while (thread->status == STATUS_OK && !atomic_load(&screener->stop)) {
+            vitals_round(screener->vitals, thread->index);
             thread->status = worker_step(worker, &thread->err);
+        }
         if (thread->status == STATUS_OK)
             thread->status =
                 worker_stop(worker, atomic_load(&screener->stop_deadline_ns), &thread->err);
     }
+    vitals_ended(screener->vitals, thread->index);
     if (thread->status != STATUS_OK) {
         LOG_ERROR("worker", "ended", LOG_INTEGER("worker", thread->index),
                   LOG_TEXT("reason", thread->err.text));
@@ -611,6 +626,7 @@ void screener_close(struct screener *screener)
     if (!screener)
         return;
     stop_feed(screener);
+    vitals_close(screener->vitals); /* it looks at what is closed below */
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         worker_close(atomic_load(&screener->workers[i].worker));
     kafka_consumer_close(screener->asker);

@@ -63,6 +63,9 @@ struct worker {
     uint64_t group_asked_ns;
     _Atomic uint64_t first_record_ns;
     _Atomic uint64_t last_record_ns;
+    _Atomic int pause; /* enum worker_pause */
+    _Atomic uint64_t paused_ns;
+    struct lag *lag;
 
     struct kafka_position positions[WORKER_PARTITIONS_MAX]; /* scratch */
     struct ledger_position settled[WORKER_PARTITIONS_MAX];  /* scratch */
@@ -605,8 +608,30 @@ static enum status screen(struct worker *worker, struct error *err)
     return STATUS_OK;
 }
 
+/* What those who watch are shown. */
+static void tell(struct worker *worker)
+{
+    enum worker_pause pause = !worker->blocked    ? WORKER_READS
+                              : must_hold(worker) ? WORKER_LIST_STALE
+                                                  : WORKER_OUTPUT_BLOCKED;
+    if (atomic_load(&worker->pause) != (int)pause) {
+        atomic_store(&worker->paused_ns, clock_monotonic_ns());
+        atomic_store(&worker->pause, (int)pause);
+    }
+    if (!lag_begin(worker->lag))
+        return;
+    for (uint32_t i = 0; i < ledger_slots(worker->ledger); i++) {
+        const struct ledger_slot *slot = ledger_slot(worker->ledger, i);
+        if (slot)
+            lag_add(worker->lag, &(struct lag_partition){slot->input, slot->held, slot->partition,
+                                                         slot->next_offset, KAFKA_OFFSET_NONE});
+    }
+    lag_publish(worker->lag, worker->consumer);
+}
+
 enum status worker_step(struct worker *worker, struct error *err)
 {
+    tell(worker);
     const char *why = "output is blocked: reading is paused";
     enum status status = housekeeping(worker, err);
     if (status == STATUS_OK && must_hold(worker)) {
@@ -691,6 +716,27 @@ const struct counters *worker_counters(const struct worker *worker)
     return &worker->counters;
 }
 
+enum worker_pause worker_paused(const struct worker *worker, uint64_t *since_ns)
+{
+    *since_ns = atomic_load(&worker->paused_ns);
+    return (enum worker_pause)atomic_load(&worker->pause);
+}
+
+uint32_t worker_lag(const struct worker *worker, struct lag_partition *out, uint32_t capacity)
+{
+    return lag_read(worker->lag, out, capacity);
+}
+
+bool worker_consumer_statistics(const struct worker *worker, struct kafka_statistics *out)
+{
+    return kafka_consumer_statistics(worker->consumer, out);
+}
+
+bool worker_producer_statistics(const struct worker *worker, struct kafka_statistics *out)
+{
+    return kafka_producer_statistics(worker->producer, out);
+}
+
 /* --- open and close --- */
 
 static enum status open_parts(struct worker *worker, uint32_t index, const _Atomic bool *stop,
@@ -725,6 +771,7 @@ enum status worker_open(const struct worker_settings *settings, uint32_t index, 
     worker->batch = batch_open();
     worker->ledger = ledger_open();
     worker->polled_ns = clock_monotonic_ns();
+    worker->lag = lag_open(WORKER_PARTITIONS_MAX);
     begin_interval(worker);
     enum status status = open_parts(worker, index, settings->stop, err);
     if (status != STATUS_OK) {
@@ -758,5 +805,6 @@ void worker_close(struct worker *worker)
     dead_letters_close(worker->dead_letters);
     batch_close(worker->batch);
     ledger_close(worker->ledger);
+    lag_close(worker->lag);
     memory_free(worker);
 }

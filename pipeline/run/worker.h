@@ -9,6 +9,7 @@
 #include "operators/support/kafka.h"
 #include "pipeline/counters.h"
 #include "pipeline/operator.h"
+#include "pipeline/run/lag.h"
 
 struct worker;
 
@@ -58,5 +59,16 @@ uint64_t worker_first_record_ns(const struct worker *worker);
 uint64_t worker_last_record_ns(const struct worker *worker);
 
 const struct counters *worker_counters(const struct worker *worker);
+
+/* Why reading is paused, and since when (clock_monotonic_ns). */
+enum worker_pause { WORKER_READS, WORKER_OUTPUT_BLOCKED, WORKER_LIST_STALE, WORKER_PAUSES };
+enum worker_pause worker_paused(const struct worker *worker, uint64_t *since_ns);
+
+/* As lag_read. */
+uint32_t worker_lag(const struct worker *worker, struct lag_partition *out, uint32_t capacity);
+
+/* What its clients say of themselves, one watcher at a time; false: nothing yet. */
+bool worker_consumer_statistics(const struct worker *worker, struct kafka_statistics *out);
+bool worker_producer_statistics(const struct worker *worker, struct kafka_statistics *out);
 
 #endif

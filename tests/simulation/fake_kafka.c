@@ -752,6 +752,38 @@ enum status kafka_topic_id(struct kafka_consumer *consumer, uint16_t topic, char
     return answer(err);
 }
 
+void kafka_ask_ends(struct kafka_consumer *consumer, const struct kafka_position *positions,
+                    uint32_t count)
+{
+    (void)consumer;
+    (void)positions;
+    (void)count;
+}
+
+bool kafka_take_ends(struct kafka_consumer *consumer, struct kafka_position *out, uint32_t capacity,
+                     uint32_t *count)
+{
+    (void)consumer;
+    (void)out;
+    (void)capacity;
+    *count = 0;
+    return false;
+}
+
+bool kafka_consumer_statistics(struct kafka_consumer *consumer, struct kafka_statistics *out)
+{
+    (void)consumer;
+    (void)out;
+    return false;
+}
+
+bool kafka_producer_statistics(struct kafka_producer *producer, struct kafka_statistics *out)
+{
+    (void)producer;
+    (void)out;
+    return false;
+}
+
 /* --- the producer --- */
 
 enum status kafka_producer_open(const struct config *config, const char *client,
