@@ -132,6 +132,7 @@ static enum status configure(struct demo_site *site, struct error *err)
                         "store: {path: store, key: store.key}\n"
                         "identity_key: identity.key\n"
                         "schemas: {folder: schemas}\n"
+                        "http: {listen: off}\n" /* the port may be a real process's */
                         "log: {level: error}\n",
                         kafka_mock_bootstrap(site->mock));
     assert(size > 0 && size < (int)sizeof text);
