@@ -207,6 +207,52 @@ struct kafka_statistics {
 bool kafka_consumer_statistics(struct kafka_consumer *consumer, struct kafka_statistics *out);
 bool kafka_producer_statistics(struct kafka_producer *producer, struct kafka_statistics *out);
 
+/* --- topics and rights, as the brokers have them: for commands; all wait for the broker ------- */
+
+/* Bits of what a client may do. A broker that has no access lists grants everything. */
+enum { KAFKA_MAY_READ = 1, KAFKA_MAY_WRITE = 2, KAFKA_MAY_DESCRIBE = 4 };
+
+struct kafka_topic_state {
+    bool exists;
+    uint32_t partitions;
+    uint32_t replicas; /* of its first partition */
+    bool is_rights_told;
+    uint32_t rights;
+};
+
+/* No such topic is no failure, and neither is one we may not know of: that looks the same. */
+enum status kafka_topic_state(struct kafka_consumer *consumer, const char *topic,
+                              struct kafka_topic_state *out, struct error *err) MUST_USE;
+
+enum { KAFKA_SETTING_SIZE = 64 };
+
+/* A setting of a topic by its name; value: in effect, empty where the broker does not tell. */
+struct kafka_setting {
+    const char *name;
+    char value[KAFKA_SETTING_SIZE];
+};
+
+enum status kafka_topic_settings(struct kafka_consumer *consumer, const char *topic,
+                                 struct kafka_setting *settings, uint32_t count,
+                                 struct error *err) MUST_USE;
+
+/* Everything is borrowed for the call. replicas 0: as many as the broker makes by itself. */
+struct kafka_new_topic {
+    const char *name;
+    uint32_t partitions;
+    uint32_t replicas;
+    const struct kafka_property *settings;
+    uint32_t settings_count;
+};
+
+/* *is_made is false when it was there; it is then as it was. */
+enum status kafka_create_topic(struct kafka_consumer *consumer, const struct kafka_new_topic *topic,
+                               bool *is_made, struct error *err) MUST_USE;
+
+/* What we may do in a group; *is_told is false where the broker does not say. */
+enum status kafka_group_rights(struct kafka_consumer *consumer, const char *group, bool *is_told,
+                               uint32_t *rights, struct error *err) MUST_USE;
+
 /* --- producer: one thread ------------------------------------------------------------------- */
 
 /* What is to be sent. Everything is copied by the call. opaque comes back with the report. */

@@ -198,6 +198,7 @@ enum status command_config(int argc, char **argv, struct error *err)
         {"check", config_check, "read it, and look at the files it names"},
         {"show", config_show, "print every value in effect"},
         {"reference", config_reference, "print every key there is"},
+        {"topics", command_config_topics, "print how to make the topics, or make them"},
         {0}};
     return arguments_dispatch("config", commands, argc, argv, err);
 }

@@ -461,6 +461,31 @@ class Config(Case):
         output, _ = self.run_it("config", "reference")
         self.assertIn(output, (TOP / "config" / "README.md").read_text())
 
+    def test_topics_are_printed_as_commands(self):
+        output, _ = self.run_it("config", "topics", "-c", self.config)
+        lines = output.splitlines()
+        self.assertEqual(len(lines), 5)
+        begin = "kafka-topics.sh --bootstrap-server 'localhost:1' --create --if-not-exists --topic "
+        for line, name in zip(
+            lines, ("bookings", "document-changes", "alerts", "receipts", "dead-letters")
+        ):
+            self.assertTrue(line.startswith(f"{begin}{name} --partitions "), line)
+        self.assertTrue(lines[1].endswith("--config cleanup.policy=compact"))
+        self.assertIn("--config max.message.bytes=1114112", lines[4])
+        self.assertNotIn("hunter", output)
+
+    def test_partitions_and_replication_are_taken(self):
+        output, _ = self.run_it(
+            "config", "topics", "-c", self.config, "--partitions", 7, "--replication", 3
+        )
+        self.assertEqual(output.count(" --partitions 7 --replication-factor 3 "), 5)
+        for option, most in (("--partitions", 10000), ("--replication", 100)):
+            for value in (0, most + 1):
+                self.fails(
+                    "config", "topics", "-c", self.config, option, value, code=64,
+                    error=f"config topics: {option} '{value}': must be a whole number, 1 to {most}",
+                )
+
 
 class Generate(Case):
     EVENTS = ["--events", "1000", "--entries", "500", "--profile", "stress"]
