@@ -140,6 +140,12 @@ enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, in
 enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
                        uint32_t count, uint32_t timeout_ms, struct error *err) MUST_USE;
 
+/* The first offset of each partition whose record is of that time or later, the end where there is
+ * none; also KAFKA_AT_BEGINNING, KAFKA_AT_END. Fills offset. */
+enum { KAFKA_AT_END = -1, KAFKA_AT_BEGINNING = -2 };
+enum status kafka_offsets_at(struct kafka_consumer *consumer, struct kafka_position *positions,
+                             uint32_t count, int64_t time_ms, struct error *err) MUST_USE;
+
 /* Committed offsets of the group; KAFKA_OFFSET_NONE where there is none. Waits for the broker, 2 s.
  */
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,

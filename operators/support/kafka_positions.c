@@ -255,12 +255,14 @@ enum status kafka_watermarks(struct kafka_consumer *consumer, uint16_t topic, in
     return kafka_call_failed(err, code, "watermarks");
 }
 
-enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
-                       uint32_t count, uint32_t timeout_ms, struct error *err)
+/* time_ms as in the protocol's ListOffsets, which knows the end and the beginning as -1 and -2. */
+static enum status ask_offsets(struct kafka_consumer *consumer, struct kafka_position *positions,
+                               uint32_t count, int64_t time_ms, uint32_t timeout_ms,
+                               const char *what, struct error *err)
 {
     rd_kafka_topic_partition_list_t *list = kafka_list_of(consumer, positions, count, false);
     for (int i = 0; i < list->cnt; i++)
-        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+        list->elems[i].offset = time_ms;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (count > 0)
         code = rd_kafka_offsets_for_times(consumer->client, list, (int)timeout_ms);
@@ -271,7 +273,31 @@ enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *p
     rd_kafka_topic_partition_list_destroy(list);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return STATUS_OK;
-    return kafka_call_failed(err, code, "ends");
+    return kafka_call_failed(err, code, what);
+}
+
+enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *positions,
+                       uint32_t count, uint32_t timeout_ms, struct error *err)
+{
+    return ask_offsets(consumer, positions, count, RD_KAFKA_OFFSET_END, timeout_ms, "ends", err);
+}
+
+/* A time after the last record is answered with no offset: the end, as it was before the question,
+ * so that nothing written in between is missed. */
+enum status kafka_offsets_at(struct kafka_consumer *consumer, struct kafka_position *positions,
+                             uint32_t count, int64_t time_ms, struct error *err)
+{
+    struct kafka_position *ends = memory_new(count, sizeof *ends);
+    memcpy(ends, positions, count * sizeof *ends);
+    enum status status = kafka_ends(consumer, ends, count, ANSWER_MS, err);
+    if (status == STATUS_OK)
+        status =
+            ask_offsets(consumer, positions, count, time_ms, ANSWER_MS, "offsets at a time", err);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++)
+        if (positions[i].offset < 0)
+            positions[i].offset = ends[i].offset;
+    memory_free(ends);
+    return status;
 }
 
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,

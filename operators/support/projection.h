@@ -58,4 +58,45 @@ enum record_status projection_context(const struct projection *projection, struc
 enum record_status projection_change(const struct projection *projection, struct bytes datum,
                                      struct change *out);
 
+/* --- a whole datum: for commands that show what a topic holds -------------------------------- */
+
+struct datum_schema;
+
+/* Checked as projection_compile checks it. *out is the caller's: datum_schema_close. */
+enum status datum_schema_open(const char *schema, size_t schema_size, struct datum_schema **out,
+                              struct error *err) MUST_USE;
+void datum_schema_close(struct datum_schema *schema);
+
+enum datum_kind {
+    DATUM_RECORD, /* its fields follow, then DATUM_END */
+    DATUM_ARRAY,  /* its items follow, then DATUM_END */
+    DATUM_MAP,    /* its values follow, then DATUM_END */
+    DATUM_END,
+    DATUM_NULL,
+    DATUM_BOOLEAN,
+    DATUM_INTEGER,
+    DATUM_TIME, /* a timestamp: integer is milliseconds since 1970-01-01 UTC */
+    DATUM_DATE, /* integer is days since then */
+    DATUM_REAL,
+    DATUM_TEXT, /* also a symbol of an enum; from outside: maybe no UTF-8 */
+    DATUM_BYTES /* also a fixed */
+};
+
+/* One value of a datum, valid for the call that tells it. Of a union it is the branch. */
+struct datum_value {
+    enum datum_kind kind;
+    const char *path;  /* "event.topic", "flags[]", "edits[].from", "hits{}"; "" is the whole */
+    struct bytes name; /* of a field, or a map's key; data NULL for everything else */
+    struct bytes text; /* of DATUM_TEXT and DATUM_BYTES */
+    int64_t integer;
+    double real;
+};
+
+typedef void datum_visit(void *state, const struct datum_value *value);
+
+/* Tells every value in the order they stand. RECORD_DATUM_INVALID: the bytes do not follow the
+ * schema; what was told before counts for nothing. */
+enum record_status datum_walk(const struct datum_schema *schema, struct bytes datum,
+                              datum_visit *visit, void *state);
+
 #endif

@@ -6,7 +6,7 @@
  *   projection_resolve.c   whether and where a path ends in a tree
  *   projection_compile.c   tree + paths -> the programs of a projection
  *   projection_run.c       runs a program over a datum
- *   projection_time.c      ISO 8601 text -> milliseconds
+ *   projection_walk.c      tells a datum value by value
  *   projection.c           the interface: slots -> documents, context, change
  *
  * A schema and everything hanging on it lives only while compiling; a projection owns what its

@@ -1,5 +1,8 @@
 #include "operators/support/time_parse.h"
 
+#include <stdio.h>
+#include <time.h>
+
 enum { DAY_MS = 86400000, HOUR_MS = 3600000, MINUTE_MS = 60000, SECOND_MS = 1000 };
 
 /* A cursor over the text; every step fails for good once something does not fit. */
@@ -123,4 +126,36 @@ bool time_parse(struct bytes source, int64_t *ms)
         *ms -= read_offset(&text);
     }
     return !text.bad && text.at == text.end;
+}
+
+/* --- written -------------------------------------------------------------------------------- */
+
+static const int64_t format_earliest_ms = -62135596800000;
+static const int64_t format_latest_ms = 253402300799999;
+
+bool time_format(int64_t ms, char out[TIME_TEXT_SIZE])
+{
+    struct tm parts;
+    out[0] = 0;
+    if (ms < format_earliest_ms || ms > format_latest_ms)
+        return false;
+    int64_t within_ms = (ms % SECOND_MS + SECOND_MS) % SECOND_MS;
+    time_t seconds = (time_t)((ms - within_ms) / SECOND_MS);
+    if (!gmtime_r(&seconds, &parts))
+        return false;
+    (void)snprintf(out, TIME_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
+                   parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                   (int)within_ms);
+    return true;
+}
+
+bool date_format(int64_t days, char out[TIME_TEXT_SIZE])
+{
+    enum { DATE_SIZE = 10 };
+    int64_t ms;
+    out[0] = 0;
+    if (__builtin_mul_overflow(days, (int64_t)DAY_MS, &ms) || !time_format(ms, out))
+        return false;
+    out[DATE_SIZE] = 0;
+    return true;
 }

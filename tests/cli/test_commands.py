@@ -16,7 +16,7 @@ import unittest
 
 CHECKIT = ""
 TOP = pathlib.Path(__file__).resolve().parents[2]
-COMMANDS = ["screen", "feed", "key", "schemas", "config", "generate", "demo"]
+COMMANDS = ["screen", "feed", "key", "schemas", "config", "alerts", "generate", "demo"]
 CONTRACTS = ["BookingEvent", "BankingEvent", "DocumentChange", "Alert", "Receipt"]
 CONFIG = """\
 kafka: {bootstrap.servers: 'localhost:1', sasl.password: hunter}
@@ -632,6 +632,24 @@ class Generate(Case):
         (self.folder / "schemas").mkdir()
         _, errors = self.run_it("generate", "list", "--entries", 1, "-c", self.config, code=78)
         self.assertIn("DocumentChange", errors)
+
+
+class Alerts(Case):
+    def test_wrong_use_is_told(self):
+        since = (
+            "must be beginning, now, a time back such as 90s, 10m, 2h or 3d, or a time such as "
+            "2026-01-31T12:00:00Z"
+        )
+        for arguments, error in (
+            (["--since", "1 week"], f"--since '1 week': {since}"),
+            (["--class", "PAGE"], "--class 'PAGE': must be one of page|review"),
+            (["--format", "xml"], "--format 'xml': must be one of table|json"),
+        ):
+            self.fails("alerts", "-c", self.config, *arguments, code=64, error=f"alerts: {error}")
+
+    def test_a_schema_folder_that_is_missing_is_told(self):
+        _, errors = self.run_it("alerts", "-c", self.config, code=78)
+        self.assertIn("schemas", errors)
 
 
 class Demo(Case):

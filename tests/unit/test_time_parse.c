@@ -73,3 +73,33 @@ Test(time_parse, anything_else_is_refused)
         cr_expect_not(time_parse(bytes_of_text(refused[i]), &ms), "%s", refused[i]);
     cr_expect_not(time_parse((struct bytes){NULL, 0}, &ms));
 }
+
+static void expect_text(int64_t ms, const char *text)
+{
+    char written[TIME_TEXT_SIZE];
+    cr_expect(time_format(ms, written), "%s", text);
+    cr_expect_str_eq(written, text);
+    expect_time(written, ms);
+}
+
+Test(time_parse, what_is_written_is_read_back)
+{
+    expect_text(0, "1970-01-01T00:00:00.000Z");
+    expect_text(-1, "1969-12-31T23:59:59.999Z");
+    expect_text(INT64_C(1700000000123), "2023-11-14T22:13:20.123Z");
+    expect_text(-719162 * DAY_MS, "0001-01-01T00:00:00.000Z");
+    expect_text(2932897 * DAY_MS - 1, "9999-12-31T23:59:59.999Z");
+}
+
+Test(time_parse, what_no_reader_knows_is_not_written)
+{
+    char written[TIME_TEXT_SIZE] = "left over";
+    cr_expect_not(time_format(-719162 * DAY_MS - 1, written));
+    cr_expect_str_empty(written);
+    cr_expect_not(time_format(2932897 * DAY_MS, written));
+    cr_expect(date_format(19754, written));
+    cr_expect_str_eq(written, "2024-02-01");
+    cr_expect(date_format(2932896, written));
+    cr_expect_not(date_format(2932897, written));
+    cr_expect_not(date_format(INT64_MAX, written));
+}
