@@ -14,6 +14,7 @@ static const struct subcommand commands[] = {
     {"schemas", command_schemas, "write our Avro schemas to a folder"},
     {"config", command_config, "check, show or explain the configuration"},
     {"alerts", command_alerts, "show alerts as they come"},
+    {"receipts", command_receipts, "prove that nothing went unscreened"},
     {"generate", command_generate, "make up a list and events, with the truth"},
     {"demo", command_demo, "see it work, with an embedded broker"},
     {0}};

@@ -16,7 +16,8 @@ import unittest
 
 CHECKIT = ""
 TOP = pathlib.Path(__file__).resolve().parents[2]
-COMMANDS = ["screen", "feed", "key", "schemas", "config", "alerts", "generate", "demo"]
+COMMANDS = ["screen", "feed", "key", "schemas", "config", "alerts", "receipts", "generate",
+            "demo"]
 CONTRACTS = ["BookingEvent", "BankingEvent", "DocumentChange", "Alert", "Receipt"]
 CONFIG = """\
 kafka: {bootstrap.servers: 'localhost:1', sasl.password: hunter}
