@@ -13,7 +13,7 @@ command_run command_generate; /* generate list|bookings|banking ... */
 command_run command_feed;     /* feed -c FILE CSV */
 command_run command_key;      /* key new -c FILE | --store-key FILE --identity-key FILE */
 command_run command_schemas;  /* schemas DIR: our contracts as ID.avsc */
-command_run command_config;   /* config check --offline -c FILE | config show | config reference */
+command_run command_config; /* config check -c FILE [--offline] | config show | config reference */
 command_run command_config_topics; /* config topics -c FILE [--create] */
 command_run command_alerts;        /* alerts -c FILE [--since TIME] ... */
 command_run command_receipts;      /* receipts verify -c FILE */

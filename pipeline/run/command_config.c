@@ -1,19 +1,27 @@
 /* checkit config: check, show or explain the configuration. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "operators/support/keys.h"
+#include "operators/support/projection.h"
 #include "operators/support/registry.h"
 #include "operators/support/rule_data.h"
 #include "pipeline/base/assets.h"
+#include "pipeline/base/clock.h"
 #include "pipeline/config.h"
 #include "pipeline/run/arguments.h"
 #include "pipeline/run/command.h"
+#include "pipeline/run/config_online.h"
+
+enum { SCHEMAS_MAX = 1024 };
 
 struct options {
     const char *config;
@@ -35,18 +43,25 @@ static const struct argument check_arguments[] = {
     CONFIG_ARGUMENT,
     {.name = "offline",
      .kind = ARGUMENT_SWITCH,
-     .required = true,
      .offset = offsetof(struct options, offline),
-     .help = "look at files and folders only; nothing asks the brokers yet"},
+     .help = "look at files and folders only, and ask no broker"},
+    {0}};
+
+static const struct arguments_exit check_exits[] = {
+    {EX_UNAVAILABLE, "Kafka is not reached"},
+    {EX_CONFIG, "a fault in FILE, or in what it names"},
     {0}};
 
 static const struct arguments_command check_command = {
     .name = "config check",
-    .summary = "Reads the configuration as `screen` does, then opens what it names: keys and\n"
-               "their modes, rule data, schemas, the store's folder. Each is one line.",
+    .summary = "Reads the configuration as `screen` does, then looks at what it names: keys and\n"
+               "their modes, rule data, schemas and the mappings of inputs, the store's folder;\n"
+               "then at the brokers, every topic with its settings, and what we may do there.\n"
+               "Each is one line: ok, warn, or fault with what to do.",
     .arguments = check_arguments,
-    .examples = "checkit config check --offline -c checkit.yaml",
-    .exits = exits};
+    .examples = "checkit config check -c checkit.yaml\n"
+                "checkit config check --offline -c checkit.yaml",
+    .exits = check_exits};
 
 static enum status check_store_key(const struct config *config, struct error *err)
 {
@@ -110,6 +125,118 @@ static enum status check_store(const struct config *config, struct error *err)
                       strerror(errno));
 }
 
+/* RocksDB holds a lock on this file as long as a process has the store open. */
+static void tell_if_in_use(const struct config *config)
+{
+    char path[PATH_MAX];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    (void)snprintf(path, sizeof path, "%s/LOCK", config->store_path);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return;
+    if (fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+        printf("ok     store.path: in use by process %ld\n", (long)lock.l_pid);
+    (void)close(file);
+}
+
+/* --- mappings against the schemas there are --- */
+
+static bool fits(const struct input *input, struct bytes schema, struct error *why)
+{
+    struct projection *projection = NULL;
+    if (projection_compile((const char *)schema.data, schema.size, &input->mapping, &projection,
+                           why) != STATUS_OK)
+        return false;
+    projection_close(projection);
+    return true;
+}
+
+/* A folder answers at once or not at all. */
+static bool find_schema(struct registry *registry, uint32_t id, struct bytes *schema)
+{
+    enum { LOOK_MS = 5, LOOKS_MAX = 400 };
+    enum registry_answer answer = registry_find(registry, id, schema);
+    for (int i = 0; answer == REGISTRY_PENDING && i < LOOKS_MAX; i++) {
+        clock_sleep_ms(LOOK_MS);
+        answer = registry_find(registry, id, schema);
+    }
+    return answer == REGISTRY_FOUND;
+}
+
+/* Schemas may still come, so that none fits is no fault yet; why not is told of each. */
+static void tell_mapping(const struct input *input, struct registry *registry, const uint32_t *ids,
+                         uint32_t count)
+{
+    char *why = NULL;
+    size_t why_size = 0;
+    FILE *reasons = open_memstream(&why, &why_size);
+    uint32_t fitting = 0;
+    for (uint32_t i = 0; reasons && i < count; i++) {
+        struct bytes schema;
+        struct error reason = {0};
+        if (!find_schema(registry, ids[i], &schema))
+            continue;
+        if (fits(input, schema, &reason))
+            printf("%s%" PRIu32 ".avsc", fitting++ == 0 ? "ok     mapping: fits " : ", ", ids[i]);
+        else
+            fprintf(reasons, "       %" PRIu32 ".avsc: %s\n", ids[i], reason.text);
+    }
+    if (reasons)
+        (void)fclose(reasons);
+    if (fitting > 0)
+        printf(": %s\n", input->topic);
+    else
+        printf("warn   mapping: fits no schema of the folder: %s\n%s", input->topic,
+               why ? why : "");
+    free(why); /* NOLINT: of open_memstream */
+}
+
+static uint32_t id_of_file(const char *name)
+{
+    char *end;
+    unsigned long id = strtoul(name, &end, 10);
+    return end != name && id <= UINT32_MAX && strcmp(end, ".avsc") == 0 ? (uint32_t)id : 0;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* The ids of the folder in order, the first of them when there are too many. */
+static uint32_t list_ids(const char *folder, uint32_t ids[SCHEMAS_MAX])
+{
+    uint32_t count = 0;
+    DIR *directory = opendir(folder);
+    if (!directory)
+        return 0;
+    for (const struct dirent *file = readdir(directory); file; file = readdir(directory)) {
+        uint32_t id = id_of_file(file->d_name);
+        if (id > 0 && count < SCHEMAS_MAX)
+            ids[count++] = id;
+    }
+    (void)closedir(directory);
+    qsort(ids, count, sizeof *ids, compare_ids);
+    return count;
+}
+
+/* A folder that cannot be read has been told. */
+static void tell_mappings(const struct config *config)
+{
+    uint32_t ids[SCHEMAS_MAX];
+    struct registry *registry = NULL;
+    struct error ignored;
+    uint32_t count = list_ids(config->schemas_folder, ids);
+    if (count == 0 ||
+        registry_open_folder(config->schemas_folder, &registry, &ignored) != STATUS_OK)
+        return;
+    for (uint32_t i = 0; i < config->inputs_count; i++)
+        tell_mapping(&config->inputs[i], registry, ids, count);
+    registry_close(registry);
+}
+
 static const struct {
     const char *name;
     enum status (*check)(const struct config *config, struct error *err);
@@ -119,7 +246,7 @@ static const struct {
     {"rules.folder", check_rules},
 };
 
-static enum status check_files(const char *path, const struct config *config, struct error *err)
+static uint32_t check_files(const char *path, const struct config *config)
 {
     uint32_t faults = 0;
     printf("ok     %s: %u input%s\n", path, config->inputs_count,
@@ -131,9 +258,20 @@ static enum status check_files(const char *path, const struct config *config, st
                ok ? "" : why.text);
         faults += ok ? 0 : 1;
     }
+    tell_if_in_use(config);
+    tell_mappings(config);
+    return faults;
+}
+
+static enum status check(const struct options *options, const struct config *config,
+                         struct error *err)
+{
+    uint32_t faults = check_files(options->config, config);
+    if (!options->offline)
+        TRY(config_online_check(config, &faults, stdout, err));
     if (faults == 0)
         return STATUS_OK;
-    return error_fail(err, EX_CONFIG, "%s: %u fault%s in what it names", path, faults,
+    return error_fail(err, EX_CONFIG, "%s: %u fault%s in what it names", options->config, faults,
                       faults == 1 ? "" : "s");
 }
 
@@ -146,7 +284,8 @@ static enum status config_check(int argc, char **argv, struct error *err)
         return STATUS_OK;
     struct config *config = NULL;
     TRY(config_open(options.config, &config, err));
-    enum status status = check_files(options.config, config, err);
+    log_configure(LOG_LEVEL_ERROR, config->log_json); /* what matters has a line of its own */
+    enum status status = check(&options, config, err);
     config_close(config);
     return status;
 }

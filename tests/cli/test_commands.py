@@ -392,7 +392,15 @@ class Config(Case):
         self.make_all()
         lines = self.check().splitlines()
         self.assertEqual(lines[0], f"ok     {self.config}: 1 input")
-        self.assertEqual([line.split()[0] for line in lines], ["ok"] * 6)
+        self.assertEqual([line.split()[0] for line in lines], ["ok"] * 7)
+        self.assertEqual(lines[6], "ok     mapping: fits 1.avsc: bookings")
+
+    def test_check_tells_a_mapping_that_fits_no_schema(self):
+        self.make_all()
+        (self.folder / "schemas" / "1.avsc").unlink()
+        output = self.check()
+        self.assertIn("warn   mapping: fits no schema of the folder: bookings\n", output)
+        self.assertRegex(output, r"\n {7}2\.avsc: .*travellers")
 
     def test_check_names_each_fault(self):
         output = self.check(code=78)
@@ -435,9 +443,11 @@ class Config(Case):
         self.config.write_text(CONFIG + "rules: {folder: none}\n")
         self.assertIn("fault  rules.folder: ", self.check(78))
 
-    def test_check_looks_at_files_only_and_says_so(self):
-        _, errors = self.run_it("config", "check", "-c", self.config, code=64)
-        self.assertIn("--offline", errors)
+    def test_check_tells_brokers_that_do_not_answer(self):
+        self.make_all()
+        output, errors = self.run_it("config", "check", "-c", self.config, code=69)
+        self.assertRegex(output, r"\nfault  kafka: .*cluster id")
+        self.assertIn("checkit: kafka: ", errors)
 
     def test_a_fault_in_the_file_is_told_with_its_line(self):
         self.config.write_text(CONFIG + "\nworkres: 2\n")
