@@ -43,10 +43,11 @@ static rd_kafka_resp_err_t wait_for_answer(struct question *question)
 
 /* --- rights --- */
 
+/* None where operations is NULL: the broker did not say. */
 static uint32_t rights_of(const rd_kafka_AclOperation_t *operations, size_t count)
 {
     uint32_t rights = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; operations && i < count; i++) {
         bool is_all = operations[i] == RD_KAFKA_ACL_OPERATION_ALL;
         if (is_all || operations[i] == RD_KAFKA_ACL_OPERATION_READ)
             rights |= KAFKA_MAY_READ;
