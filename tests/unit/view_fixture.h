@@ -1,7 +1,7 @@
 /* view_fixture.h - a process as those who watch it see it, made by hand: all is well, and a test
  * breaks what it is about. */
-#ifndef CHECKIT_VIEW_FIXTURE_H
-#define CHECKIT_VIEW_FIXTURE_H
+#ifndef CHECKIT_TESTS_VIEW_FIXTURE_H
+#define CHECKIT_TESTS_VIEW_FIXTURE_H
 
 #include <stdio.h>
 
