@@ -78,7 +78,8 @@ static enum MHD_Result send_paths(struct http *http, struct MHD_Connection *to)
 /* Called once the header is there; a body is not waited for. */
 static enum MHD_Result on_request(void *state, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
-                                  size_t *size, void **context)
+                                  size_t *size, /* NOLINT(readability-non-const-parameter): MHD's */
+                                  void **context)
 {
     (void)version, (void)data, (void)size, (void)context;
     struct http *http = state;

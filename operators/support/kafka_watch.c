@@ -70,6 +70,7 @@ bool kafka_take_ends(struct kafka_consumer *consumer, struct kafka_position *out
 
 /* --- statistics (librdkafka's STATISTICS.md) --- */
 
+/* Kept as what is freed later. NOLINTNEXTLINE(readability-non-const-parameter) */
 void kafka_keep_told(struct kafka_told *told, char *text)
 {
     char *old = atomic_exchange(&told->text, text);
