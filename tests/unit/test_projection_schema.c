@@ -87,8 +87,8 @@ Test(projection_schema, what_is_no_json_is_refused)
     static const char *const texts[] = {
         "", "{", "[\"null\"", "\"string", "nothing", "{\"type\": }", "\"\xff\""};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        expect_refused(texts[i], number, "the schema is no JSON");
-    expect_refused("\"string\" \"string\"", number, "the schema is no JSON");
+        expect_refused(texts[i], number, "the schema: no JSON");
+    expect_refused("\"string\" \"string\"", number, "the schema: no JSON");
 }
 
 Test(projection_schema, what_is_no_avro_schema_is_refused_and_the_fault_named)
