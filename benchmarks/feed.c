@@ -1,0 +1,199 @@
+/* feed_bench: how fast a list is loaded from Kafka, and how soon a change of it is in effect.
+ *
+ *   feed_bench CONFIG SECONDS
+ *
+ * Reads the configured feed into the configured store until its end is reached; then, for SECONDS,
+ * sends one change at a time, at random moments some 20 ms apart, and waits until the feed has
+ * applied them. Prints one JSON object; the time of a change is from its record's timestamp to when
+ * the store has it, as list_state.h tells it. The configuration's schemas must hold ours.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "operators/support/change_encode.h"
+#include "operators/support/kafka.h"
+#include "pipeline/base/assets.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/memory.h"
+#include "pipeline/base/random.h"
+#include "pipeline/counters.h"
+#include "pipeline/run/feed.h"
+
+enum { PAUSE_MS = 20, WAIT_MS = 10 };
+
+struct bench {
+    struct config *config;
+    struct rule_data *rules;
+    struct registry *registry;
+    struct store_key *key;
+    struct store *store;
+    struct list_state list;
+    _Atomic bool stop;
+    pthread_t thread;
+};
+
+static void must(enum status status, const struct error *err)
+{
+    if (status == STATUS_OK)
+        return;
+    (void)fprintf(stderr, "feed_bench: %s\n", err->text);
+    exit(EX_UNAVAILABLE);
+}
+
+static void *run_feed(void *state)
+{
+    struct bench *bench = state;
+    struct error err = {0};
+    struct feed *feed = NULL;
+    struct feed_settings settings = {bench->config, bench->rules, bench->registry, bench->store,
+                                     &bench->list};
+    must(feed_open(&settings, &feed, &err), &err);
+    while (!atomic_load(&bench->stop))
+        must(feed_step(feed, &err), &err);
+    feed_close(feed);
+    return NULL;
+}
+
+static void bench_open(struct bench *bench, const char *path)
+{
+    struct error err = {0};
+    must(config_open(path, &bench->config, &err), &err);
+    log_configure(LOG_LEVEL_WARN, false);
+    must(rule_data_open(bench->config->rules_folder, &bench->rules, &err), &err);
+    must(registry_open_folder(bench->config->schemas_folder, &bench->registry, &err), &err);
+    must(store_key_open(bench->config->store_key_path, &bench->key, &err), &err);
+    uint64_t began_ns = clock_monotonic_ns();
+    must(store_open(bench->config->store_path, bench->key, rule_data_canonical_hash(bench->rules),
+                    1, &bench->store, &err),
+         &err);
+    printf("{\"open_s\":%.2f,", (double)(clock_monotonic_ns() - began_ns) / 1e9);
+}
+
+static void bench_close(struct bench *bench)
+{
+    atomic_store(&bench->stop, true);
+    (void)pthread_join(bench->thread, NULL);
+    store_close(bench->store);
+    store_key_close(bench->key);
+    registry_close(bench->registry);
+    rule_data_close(bench->rules);
+    config_close(bench->config);
+}
+
+static void wait_until_ready(struct bench *bench)
+{
+    uint64_t began_ns = clock_monotonic_ns();
+    uint64_t cpu_ns = clock_process_cpu_ns();
+    while (!atomic_load(&bench->list.ready))
+        clock_sleep_ms(WAIT_MS);
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    double seconds = (double)(clock_monotonic_ns() - began_ns) / 1e9;
+    printf("\"ready_s\":%.2f,\"ready_cpu_s\":%.2f,\"changes\":%" PRIu64
+           ",\"changes_per_s\":%.0f,\"entries\":%" PRIu64 ",\"peak_mb\":%ld,\n",
+           seconds, (double)(clock_process_cpu_ns() - cpu_ns) / 1e9,
+           counters_get(&bench->list.changes_applied),
+           (double)counters_get(&bench->list.changes_applied) / seconds,
+           store_figures(bench->store).entries_live, usage.ru_maxrss / 1024);
+}
+
+static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque,
+                      const char *reason)
+{
+    (void)state;
+    (void)opaque;
+    struct error err = {0};
+    if (delivery != KAFKA_DELIVERED)
+        must(error_fail(&err, EX_UNAVAILABLE, "not delivered: %s", reason), &err);
+}
+
+/* A hundred entries corrected over and over. */
+static void send_change(struct bench *bench, struct kafka_producer *producer, uint32_t schema_id,
+                        uint64_t at)
+{
+    uint8_t buffer[512];
+    char id[32];
+    char number[16];
+    struct error err = {0};
+    (void)snprintf(id, sizeof id, "feed-bench-%" PRIu64, at % 100);
+    (void)snprintf(number, sizeof number, "AB%07" PRIu64, 1000001 + at % 1000000);
+    struct change change = {.entry_id = bytes_of_text(id),
+                            .op = CHANGE_UPSERT,
+                            .revision = clock_wall_ms(),
+                            .number = bytes_of_text(number),
+                            .issuer = bytes_of_text("FRA"),
+                            .type = bytes_of_text("PASSPORT"),
+                            .loss = LOSS_STOLEN,
+                            .contributor = bytes_of_text("feed-bench"),
+                            .reported_on = DATE_NONE,
+                            .lost_on = DATE_NONE,
+                            .expiry = DATE_NONE,
+                            .review_on = DATE_NONE};
+    struct kafka_message message = {.topic = bench->config->feed_topic,
+                                    .key = bytes_of_text(id),
+                                    .payload =
+                                        change_encode(&change, schema_id, buffer, sizeof buffer),
+                                    .partition = -1};
+    must(kafka_produce(producer, &message, &err), &err);
+    must(kafka_producer_poll(producer, 0, &err), &err);
+}
+
+static void print_times(const struct histogram *times)
+{
+    printf("\"change_to_effect_ms\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"p999\":%" PRIu64
+           ",\"max\":%" PRIu64 "}}\n",
+           histogram_quantile(times, 0.5), histogram_quantile(times, 0.99),
+           histogram_quantile(times, 0.999), histogram_quantile(times, 1));
+}
+
+static void change(struct bench *bench, uint32_t seconds)
+{
+    struct error err = {0};
+    struct kafka_producer *producer = NULL;
+    struct kafka_reports reports = {NULL, on_report};
+    struct random random;
+    uint32_t schema_id = 0;
+    random_init(&random, 1);
+    must(registry_id_of(bench->registry,
+                        (const char *)assets_find("schemas/DocumentChange.avsc").data, &schema_id,
+                        &err),
+         &err);
+    must(kafka_producer_open(bench->config, "feed-bench", &reports, &producer, &err), &err);
+    uint64_t before = counters_get(&bench->list.changes_applied);
+    uint64_t sent = 0;
+    for (uint64_t until_ns = clock_monotonic_ns() + seconds * UINT64_C(1000000000);
+         clock_monotonic_ns() < until_ns; sent++) {
+        send_change(bench, producer, schema_id, sent);
+        if (sent == 0) /* it finds its way to the brokers first */
+            must(kafka_flush(producer, 10000, &err), &err);
+        clock_sleep_ms((uint32_t)random_below(&random, 2 * PAUSE_MS));
+    }
+    must(kafka_flush(producer, 10000, &err), &err);
+    while (counters_get(&bench->list.changes_applied) < before + sent)
+        clock_sleep_ms(WAIT_MS);
+    printf(" \"changed\":%" PRIu64 ",", sent);
+    print_times(&bench->list.change_to_effect_ms);
+    kafka_producer_close(producer);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        (void)fprintf(stderr, "feed_bench CONFIG SECONDS\n");
+        return EX_USAGE;
+    }
+    struct error err = {0};
+    struct bench *bench = memory_new(1, sizeof *bench);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    bench_open(bench, argv[1]);
+    if (pthread_create(&bench->thread, NULL, run_feed, bench) != 0)
+        must(error_fail(&err, EX_OSERR, "no thread"), &err);
+    wait_until_ready(bench);
+    change(bench, (uint32_t)strtoul(argv[2], NULL, 10));
+    bench_close(bench);
+    memory_free(bench);
+    return 0;
+}
