@@ -143,9 +143,12 @@ bool time_format(int64_t ms, char out[TIME_TEXT_SIZE])
     time_t seconds = (time_t)((ms - within_ms) / SECOND_MS);
     if (!gmtime_r(&seconds, &parts))
         return false;
-    (void)snprintf(out, TIME_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
-                   parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                   (int)within_ms);
+    /* The remainders change nothing: they show the compiler that the text fits. */
+    (void)snprintf(out, TIME_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+                   ((unsigned)parts.tm_year + 1900) % 10000, ((unsigned)parts.tm_mon + 1) % 100,
+                   (unsigned)parts.tm_mday % 100, (unsigned)parts.tm_hour % 100,
+                   (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100,
+                   (unsigned)within_ms % 1000);
     return true;
 }
 
