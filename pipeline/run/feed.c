@@ -174,11 +174,11 @@ static uint32_t topic_wait_ms(const struct feed *feed)
     return feed->topic_checked_ns < feed->tried_ns ? NO_ANSWER_MS : TOPIC_CHECK_MS;
 }
 
-/* At the start, and then now and then; a first load reads what there was at its start. */
+/* At the start, and then now and then. */
 static enum status check_topic(struct feed *feed, struct error *err)
 {
     bool is_first = feed->partitions == 0;
-    if (feed->load != LOAD_NONE || (feed->tried_ns && !is_due(feed->tried_ns, topic_wait_ms(feed))))
+    if (feed->tried_ns && !is_due(feed->tried_ns, topic_wait_ms(feed)))
         return STATUS_OK;
     feed->tried_ns = clock_monotonic_ns();
     TRY(check_origin(feed, err));

@@ -478,6 +478,40 @@ Test(feed_faults, topic_created_anew_and_filled_is_found_while_reading)
     stage_close(stage);
 }
 
+/* The end that was seen at the start may never come in the new one. */
+Test(feed_faults, topic_created_anew_is_found_in_the_first_load)
+{
+    struct stage *stage = stage_open();
+    for (int i = 0; i < 3000; i++)
+        send(0, "E-1", "AB1000001", i);
+    feed_start(stage);
+    step(stage);
+    fake_recreate("changes");
+    for (int i = 0; i < 2000; i++)
+        send(0, "E-1", "AB1000001", i);
+    struct error err = expect_end(stage, STATUS_ABORT);
+    cr_expect_eq(err.exit_code, EX_DATAERR);
+    cr_expect_not_null(strstr(err.text, "was built from"), "%s", err.text);
+    stage_close(stage);
+}
+
+Test(feed_faults, new_partition_in_the_first_load_is_part_of_it)
+{
+    struct stage *stage = stage_open();
+    for (int i = 0; i < 3000; i++)
+        send(0, "E-1", "AB1000001", i);
+    feed_start(stage);
+    step(stage);
+    fake_topic("changes", 3);
+    send(2, "E-2", "AB1000002", 1);
+    fake_clock_advance_ms(31000);
+    step_to_end(stage);
+    expect_number(stage, "E-1", "AB1000001");
+    expect_number(stage, "E-2", "AB1000002");
+    expect_offsets(stage, 3, (int64_t[]){3000, 0, 1});
+    stage_close(stage);
+}
+
 Test(feed_faults, deleted_changes_are_found_at_the_start_and_while_reading)
 {
     for (int restart = 0; restart < 2; restart++) {
