@@ -238,7 +238,8 @@ class Cluster:
 
     @property
     def bootstrap(self):
-        return ",".join(broker.address for broker in self.brokers)
+        """The brokers that run: some clients stop at the first that does not."""
+        return ",".join(broker.address for broker in self.brokers if broker.is_up())
 
     def _start(self, count):
         def make():

@@ -129,6 +129,17 @@ def withdraw(entry_id, revision):
 # --- clients ---------------------------------------------------------------------------------
 
 
+def patiently(question, what):
+    """Its first answer that is one: some clients ask a broker that has just gone, and give up."""
+    def ask():
+        try:
+            return question()
+        except KafkaError:
+            return None
+
+    return wait_until(ask, WAIT_S, what)
+
+
 class Writer:
     """A kafka-python producer. Keys are partitioned by murmur2, as its default is."""
 
@@ -172,14 +183,15 @@ class Reader:
         partitions = [
             TopicPartition(topic, p)
             for topic in topics
-            for p in wait_until(lambda topic=topic: self.consumer.partitions_for_topic(topic),
-                                WAIT_S, f"{topic} is found")
+            for p in patiently(lambda topic=topic: self.consumer.partitions_for_topic(topic),
+                               f"{topic} is found")
         ]
         self.consumer.assign(partitions)
         self.consumer.seek_to_beginning(*partitions)
 
     def ends(self):
-        return self.consumer.end_offsets(list(self.consumer.assignment()))
+        partitions = list(self.consumer.assignment())
+        return patiently(lambda: self.consumer.end_offsets(partitions), "ends are told")
 
     def read(self):
         """All there is now; returns all records so far."""
@@ -386,7 +398,8 @@ class Site:
     def committed(self):
         """{TopicPartition: offset} of the group."""
         group = self.topics.prefix + "group"
-        answer = CLUSTER.admin.list_group_offsets({group: None})[group]
+        answer = patiently(lambda: CLUSTER.admin.list_group_offsets({group: None}),
+                           "commits are told")[group]
         return {partition: value.offset for partition, value in answer.items() if value.offset >= 0}
 
     def forget_commits(self):

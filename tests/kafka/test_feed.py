@@ -5,6 +5,7 @@ Run: KAFKA_JARS=DIR python3 test_feed.py CHECKIT
 """
 
 import os
+import signal
 from collections import Counter
 
 import harness
@@ -15,7 +16,6 @@ from harness import (
 )
 
 FORGET_S = 90  # more than the 30 s after which partitions and absent schemas are looked for again
-ANOTHER_FEEDS = "the store is damaged or another feed's: it is set aside and read anew"
 
 
 class FeedCase(Case):
@@ -48,6 +48,12 @@ class FeedCase(Case):
     @staticmethod
     def entry(record):
         return decode("Alert", record.value)["entry"]["entry_id"]
+
+    def set_aside(self):
+        """What it said of a store set aside since its last start."""
+        said = self.process.logged(level="error", where="screener")
+        self.assertTrue(all("set aside" in line["message"] for line in said), said)
+        return said
 
     def quarantine(self):
         return self.process.folder / "store.quarantine"
@@ -129,18 +135,19 @@ class Topic(FeedCase):
         self.recreate_feed()
         self.change(*[upsert(f"new-{i}", f"KX2000{i:02}") for i in range(20)])
         self.assertEqual(self.probe("KX100001", "KX200001"), {"new-1"})
-        said, = self.process.logged(ANOTHER_FEEDS)
+        said, = self.set_aside()
         self.assertIn(self.topics.document_changes, said["reason"])
         self.assertTrue(self.quarantine().is_dir())
         self.assertEqual(self.probe("KX100001", "KX200001"), {"new-1"})
-        self.assertEqual(self.process.logged(ANOTHER_FEEDS), [])
+        self.assertEqual(self.set_aside(), [])
 
     def test_created_anew_and_shorter_while_running_it_is_read_anew(self):
         self.change(*[upsert(f"old-{i}", f"KX1000{i:02}") for i in range(20)])
         self.process.start().wait_ready()
         self.recreate_feed()
         self.change(upsert("new", "KX200001"))
-        self.process.wait()  # a store is not exchanged under workers: the next start does it
+        # A store is not exchanged under workers: the next start does it.
+        self.assertEqual(self.process.wait(), 65, self.process.error())
         self.assertEqual(self.probe("KX100001", "KX200001"), {"new"})
 
     def test_changes_deleted_unread_make_it_read_anew(self):
@@ -211,12 +218,10 @@ class Store(FeedCase):
             with self.subTest(name):
                 self.damage(name)
                 self.assertEqual(self.probe("KX100001", "KX100019"), {"e-1", "e-19"})
-                self.assertEqual(len(self.process.logged(
-                    "the store cannot be used: it is set aside and read anew from the feed")), 1)
+                self.assertEqual(len(self.set_aside()), 1)
                 self.assertTrue(self.quarantine().is_dir())
                 self.assertEqual(self.probe("KX100001"), {"e-1"})
-                self.assertEqual(self.process.logged(
-                    "the store cannot be used: it is set aside and read anew from the feed"), [])
+                self.assertEqual(self.set_aside(), [])
 
     def test_a_store_of_another_key_is_never_touched(self):
         os.rename(self.process.folder / "store.key", self.process.folder / "key.away")
@@ -279,33 +284,54 @@ class Schemas(FeedCase):
             [(0, 0), (1, 0), (1, 1), *[(2, i) for i in range(10)]]))
         self.assertEqual(read_all(self.topics.dead_letters), [])
 
-    def test_an_answer_is_a_dead_letter_at_once_and_forgotten_in_time(self):
-        """A schema that comes later is found, and so is a new partition of the feed: both are
-        looked for every 30 s."""
+    def test_an_answer_is_a_dead_letter_at_once_and_what_comes_later_is_found(self):
+        """A schema that comes later, a new partition of the feed, and a feed created anew and
+        filled beyond where the store stands, which no offset tells: all looked for every 30 s."""
         letters = self.reader(self.topics.dead_letters)
         alerts = self.reader(self.topics.alerts)
         self.send_as(61, 0)
         self.writer_.flush()
         letters.wait_for(1)
         (self.folder / "schemas" / "61.avsc").write_bytes(self.schema)
-        topic = self.topics.document_changes
-        harness.CLUSTER.admin.create_partitions({topic: 4})
+        harness.CLUSTER.admin.create_partitions({self.topics.document_changes: 4})
         self.change_in_new_partition(upsert("new", "KX100001"))
+        other = self.start_on_a_feed_created_anew()
 
-        sent = 1
         found = set()
 
-        def both():
-            nonlocal sent
+        def all_found():
             self.assertTrue(self.process.is_up())
             self.send_as(61, 0)
-            sent += 1
             self.send("KX100001", partition=1)
             found.update(self.entry(record) for record in alerts.poll())
-            return found == {"e", "new"}
+            return found == {"e", "new"} and not other.is_up()
 
-        wait_until(both, FORGET_S, lambda: f"both are hit, {found} so far", pause_s=0.5)
+        wait_until(all_found, FORGET_S, lambda: f"all is found, {found} so far", pause_s=0.5)
         self.assertEqual(self.process.stop(), 0)
+        self.check_letters(letters, alerts)
+        self.assertEqual(other.wait(), 65, other.error())
+        other.run_until_end()
+        self.assertTrue((other.folder / "store.quarantine").is_dir())
+
+    def start_on_a_feed_created_anew(self):
+        """Its store stands at offset 1, and the new topic is longer."""
+        topic = self.topics.prefix + "other-changes"
+        harness.CLUSTER.admin.create_topics({topic: {"num_partitions": 1}}, wait_for_metadata=True)
+        self.writer_.change(topic, upsert("old", "KX300001"))
+        self.writer_.flush()
+        process = self.site_.process("q", workers=1, group="other", feed={"topic": topic})
+        process.start().wait_ready()
+        process.process.send_signal(signal.SIGSTOP)  # so that it does not see what is in between
+        self.delete_topic(topic)
+        harness.CLUSTER.admin.create_topics({topic: {"num_partitions": 1}}, wait_for_metadata=True)
+        for i in range(5):
+            self.writer_.change(topic, upsert(f"new-{i}", f"KX40000{i}"))
+        self.writer_.flush()
+        process.process.send_signal(signal.SIGCONT)
+        return process
+
+    def check_letters(self, letters, alerts):
+        """Each record is a dead letter or alerted; first the ones, then the others."""
         reasons = [headers_of(record) for record in letters.read()]
         self.assertEqual({h["checkit.reason"] for h in reasons}, {"schema_unknown"})
         refused = {int(h["checkit.offset"]) for h in reasons}
