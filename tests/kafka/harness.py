@@ -293,7 +293,6 @@ class Process:
             "identity_key": "../identity.key",
             "schemas": {"folder": "../schemas"},
             "http": {"listen": "127.0.0.1:0"},  # several run side by side
-            "http": {"listen": "127.0.0.1:0"},  # several run side by side
             "log": {"format": "json"},
         }
         for key, value in settings.items():
