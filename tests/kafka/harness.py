@@ -405,11 +405,10 @@ class Site:
         """Deletes the group, once the broker knows that its members have gone."""
         group = self.topics.prefix + "group"
 
-        def gone():
-            CLUSTER.admin.delete_groups([group])
-            return not self.committed()
+        def deleted():
+            return CLUSTER.admin.delete_groups([group])[group] == "OK"
 
-        wait_until(gone, WAIT_S, f"{group} has no members and is deleted")
+        wait_until(deleted, WAIT_S, f"{group} has no members and is deleted")
 
     def identity_key(self):
         text = (self.folder / "identity.key").read_text().split("\n")
