@@ -147,12 +147,14 @@ class Broker:
         self.log = self.folder / "log"
         self.process = None
 
-    def java(self, *arguments):
-        return [
+    def spawn(self, *arguments):
+        command = [
             "java", f"-Xmx{HEAP_MB}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             "-cp", f"{self.cluster.jars}/*", *arguments,
         ]
+        with self.log.open("ab") as log:
+            return spawn(command, stdout=log, stderr=subprocess.STDOUT)
 
     def configure(self, voters):
         """voters: {node: address of its controller}; who is not among them is a broker only."""
@@ -176,17 +178,11 @@ class Broker:
 
     def format(self):
         """Starts formatting; the caller waits for the process."""
-        return spawn(
-            self.java("kafka.tools.StorageTool", "format", "-t", self.cluster.id, "-c",
-                      self.properties),
-            stdout=self.log.open("ab"), stderr=subprocess.STDOUT,
-        )
+        return self.spawn("kafka.tools.StorageTool", "format", "-t", self.cluster.id, "-c",
+                          self.properties)
 
     def start(self):
-        self.process = spawn(
-            self.java("kafka.Kafka", self.properties),
-            stdout=self.log.open("ab"), stderr=subprocess.STDOUT,
-        )
+        self.process = self.spawn("kafka.Kafka", self.properties)
 
     def is_up(self):
         return self.process is not None and self.process.poll() is None
