@@ -118,6 +118,8 @@ static enum status start_broker(struct demo_site *site, const struct demo_sizes 
     return STATUS_OK;
 }
 
+/* One worker: the embedded broker lets a member that joins late wait for the session timeout, and
+ * when that member has lost patience by then and asks again, an assertion of the broker ends us. */
 static enum status configure(struct demo_site *site, struct error *err)
 {
     char name[PATH_MAX];
@@ -126,6 +128,7 @@ static enum status configure(struct demo_site *site, struct error *err)
     int size = snprintf(text, sizeof text,
                         "kafka: {bootstrap.servers: '%s'}\n"
                         "group: demo\n"
+                        "workers: 1\n"
                         "inputs:\n"
                         "  - {topic: bookings, preset: booking}\n"
                         "  - {topic: banking, preset: banking}\n"
