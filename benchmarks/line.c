@@ -1,0 +1,296 @@
+/* line_bench: what the steps between source and sink cost, without Kafka.
+ *
+ *   line_bench [EVENTS [ENTRIES]]
+ *
+ * Made-up bookings (generator.h: about 170 bytes and 1.6 documents, noise of real life, no hit) lie
+ * in memory as they would in a consumer's queue; a list of ENTRIES (default 1,000,000) in a store
+ * in memory. EVENTS (default 20,000,000) of them go through the steps in batches of 1,024, one
+ * thread. Prints one JSON object: nanoseconds an event by step, of processor time, which other
+ * programs on the machine change least; "take" is what source does beside the client, "count" what
+ * sink does when there is nothing to send.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "operators/canonical.h"
+#include "operators/decode.h"
+#include "operators/match.h"
+#include "operators/support/canonical.h"
+#include "operators/support/generator.h"
+#include "operators/support/keys.h"
+#include "operators/support/registry.h"
+#include "operators/support/rule_data.h"
+#include "operators/support/store.h"
+#include "pipeline/base/assets.h"
+#include "pipeline/base/clock.h"
+#include "pipeline/base/log.h"
+#include "pipeline/base/memory.h"
+#include "pipeline/config.h"
+#include "pipeline/counters.h"
+#include "pipeline/ledger.h"
+
+enum {
+    EVENTS_KEPT = 256 * 1024, /* made once, and gone through again and again */
+    PARTITIONS = 4,
+    RUN_OF_PARTITION = 512, /* records of one partition come in runs */
+    STEPS = 3,
+    PARTS = STEPS + 2,
+    ENTRIES_A_CALL = 1024,
+    PATH_SIZE = 64,
+    SCHEMA_ID = 1,
+    SEED = 1,
+};
+
+static const struct operator_step *const steps[STEPS] = {&decode_step, &canonical_step,
+                                                         &match_step};
+static const char *const parts[PARTS] = {"take", "decode", "canonical", "match", "count"};
+
+struct bench {
+    char folder[PATH_SIZE];
+    struct config config;
+    struct environment environment;
+    struct rule_data *rules;
+    struct store_key *store_key;
+    struct ledger *ledger;
+    struct counters counters;
+    struct batch *batch;
+    void *states[STEPS];
+    struct bytes *payloads;
+    uint8_t *memory;
+    uint64_t part_ns[PARTS];
+    uint64_t documents;
+};
+
+static struct bench bench;
+
+static void must(enum status status, const struct error *err)
+{
+    if (status == STATUS_OK)
+        return;
+    (void)fprintf(stderr, "line_bench: %s\n", err->text);
+    exit(EX_UNAVAILABLE);
+}
+
+/* Of this thread: RocksDB's own may still be busy with the list. */
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* --- what there is to read, and to find ------------------------------------------------------ */
+
+static void make_events(const struct generator *generator)
+{
+    bench.payloads = memory_new(EVENTS_KEPT, sizeof *bench.payloads);
+    size_t capacity = (size_t)EVENTS_KEPT * 512;
+    size_t used = 0;
+    bench.memory = memory_new(capacity, 1);
+    for (uint64_t i = 0; i < EVENTS_KEPT; i++) {
+        uint8_t buffer[GENERATED_BYTES_MAX];
+        struct generated_event event;
+        generator_event(generator, EVENT_BOOKING, i, &event);
+        struct bytes payload = generator_encode_event(&event, SCHEMA_ID, buffer);
+        if (used + payload.size > capacity)
+            exit(EX_SOFTWARE);
+        memcpy(bench.memory + used, payload.data, payload.size);
+        bench.payloads[i] = bytes_of(bench.memory + used, payload.size);
+        used += payload.size;
+    }
+}
+
+static void make_list(const struct generator *generator, uint64_t entries)
+{
+    struct entry *call = memory_new(ENTRIES_A_CALL, sizeof *call);
+    enum store_outcome *outcomes = memory_new(ENTRIES_A_CALL, sizeof *outcomes);
+    struct error err = {0};
+    for (uint64_t at = 0; at < entries;) {
+        uint32_t count = 0;
+        for (; count < ENTRIES_A_CALL && at < entries; at++) {
+            struct generated_entry made;
+            generator_entry(generator, at, &made);
+            if (canonical_entry(bench.rules, &made.change, &call[count]) == REJECTION_NO)
+                count++;
+        }
+        must(store_apply(bench.environment.store, call, count, NULL, 0, outcomes, &err), &err);
+    }
+    memory_free(outcomes);
+    memory_free(call);
+}
+
+static void write_schema(void)
+{
+    char path[PATH_SIZE + 16];
+    struct bytes schema = assets_find("schemas/BookingEvent.avsc");
+    (void)snprintf(path, sizeof path, "%s/%d.avsc", bench.folder, SCHEMA_ID);
+    FILE *file = fopen(path, "w");
+    if (!file || fwrite(schema.data, 1, schema.size, file) != schema.size || fclose(file) != 0)
+        exit(EX_CANTCREAT);
+}
+
+static void open_keys(struct error *err)
+{
+    char path[PATH_SIZE + 16];
+    (void)snprintf(path, sizeof path, "%s/store.key", bench.folder);
+    must(keys_create(path, KEY_STORE, err), err);
+    must(store_key_open(path, &bench.store_key, err), err);
+}
+
+static void open_all(uint64_t entries)
+{
+    struct error err = {0};
+    (void)snprintf(bench.folder, sizeof bench.folder, "/tmp/line_bench-XXXXXX");
+    if (!mkdtemp(bench.folder))
+        exit(EX_CANTCREAT);
+    write_schema();
+    open_keys(&err);
+    struct environment *environment = &bench.environment;
+    must(rule_data_open(NULL, &bench.rules, &err), &err);
+    must(store_open(NULL, bench.store_key, 1, 1, &environment->store, &err), &err);
+    must(registry_open_folder(bench.folder, &environment->registry, &err), &err);
+    bench.config.inputs[0] =
+        (struct input){.topic = "bookings", .mapping = *mapping_preset("booking")};
+    bench.config.inputs_count = 1;
+    bench.ledger = ledger_open();
+    environment->config = &bench.config;
+    environment->rules = bench.rules;
+    environment->store_key = bench.store_key;
+    environment->ledger = bench.ledger;
+    environment->counters = &bench.counters;
+    bench.batch = batch_open();
+    for (uint32_t i = 0; i < STEPS; i++)
+        must(steps[i]->open(environment, &bench.states[i], &err), &err);
+    for (int32_t i = 0; i < PARTITIONS; i++)
+        (void)ledger_take(bench.ledger, 0, i, 0);
+
+    const struct generator_settings settings = {.seed = SEED, .entries = entries, .noise = true};
+    struct generator *generator = generator_open(&settings);
+    make_events(generator);
+    make_list(generator, entries);
+    generator_close(generator);
+}
+
+static void close_all(void)
+{
+    char path[PATH_SIZE + 16];
+    for (uint32_t i = 0; i < STEPS; i++)
+        steps[i]->close(bench.states[i]);
+    batch_close(bench.batch);
+    ledger_close(bench.ledger);
+    registry_close(bench.environment.registry);
+    store_close(bench.environment.store);
+    store_key_close(bench.store_key);
+    rule_data_close(bench.rules);
+    memory_free(bench.payloads);
+    memory_free(bench.memory);
+    (void)snprintf(path, sizeof path, "%s/%d.avsc", bench.folder, SCHEMA_ID);
+    (void)unlink(path);
+    (void)snprintf(path, sizeof path, "%s/store.key", bench.folder);
+    (void)unlink(path);
+    (void)rmdir(bench.folder);
+}
+
+/* --- the line -------------------------------------------------------------------------------- */
+
+static void take(uint64_t first)
+{
+    struct batch *batch = bench.batch;
+    int64_t now_ms = clock_wall_ms();
+    for (uint32_t i = 0; i < BATCH_RECORDS_MAX; i++) {
+        uint64_t at = first + i;
+        batch->records[i] = (struct record){
+            .payload = bench.payloads[at % EVENTS_KEPT],
+            .origin = {.partition = (int32_t)(at / RUN_OF_PARTITION % PARTITIONS),
+                       .offset = (int64_t)at,
+                       .timestamp_ms = now_ms},
+            .received_at_ms = now_ms,
+        };
+    }
+    batch->records_count = BATCH_RECORDS_MAX;
+    batch->records_done = 0;
+    batch->window_end = 0;
+}
+
+static uint64_t add_part(uint32_t part, uint64_t began_ns)
+{
+    uint64_t now_ns = thread_cpu_ns();
+    bench.part_ns[part] += now_ns - began_ns;
+    return now_ns;
+}
+
+/* Once through the steps; the batch is done when its last window is. */
+static uint64_t round_from(uint64_t began_ns)
+{
+    struct batch *batch = bench.batch;
+    struct error err = {0};
+    for (uint32_t i = 0; i < STEPS; i++) {
+        must(steps[i]->process(bench.states[i], batch, &err), &err);
+        began_ns = add_part(1 + i, began_ns);
+    }
+    if (batch->hits_count > 0 || !batch_window_is_matched(batch))
+        exit(EX_SOFTWARE); /* none was planted */
+    ledger_count_window(bench.ledger, batch);
+    bench.documents += batch->subjects_count;
+    batch->records_done = batch->window_end;
+    return add_part(PARTS - 1, began_ns);
+}
+
+/* Until the schema has come from its folder. */
+static void warm_up(void)
+{
+    for (uint32_t i = 0; i < 100 || bench.documents == 0; i++) {
+        take(0);
+        (void)round_from(thread_cpu_ns());
+        if (bench.documents == 0)
+            clock_sleep_ms(1);
+    }
+    bench.documents = 0;
+    memset(bench.part_ns, 0, sizeof bench.part_ns);
+}
+
+static void report(uint64_t events, uint64_t entries)
+{
+    uint64_t sum_ns = 0;
+    double count = (double)events;
+    (void)printf("{\"events\":%" PRIu64 ",\"documents\":%" PRIu64 ",\"entries\":%" PRIu64
+                 ",\"ns_an_event\":{",
+                 events, bench.documents, entries);
+    for (uint32_t i = 0; i < PARTS; i++) {
+        sum_ns += bench.part_ns[i];
+        (void)printf("\"%s\":%.1f,", parts[i], (double)bench.part_ns[i] / count);
+    }
+    (void)printf("\"all\":%.1f}}\n", (double)sum_ns / count);
+}
+
+static uint64_t argument(int argc, char **argv, int at, uint64_t otherwise)
+{
+    uint64_t value = argc > at ? strtoull(argv[at], NULL, 10) : otherwise;
+    if (value > 0)
+        return value;
+    (void)fprintf(stderr, "usage: line_bench [EVENTS [ENTRIES]]\n");
+    exit(EX_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+    log_configure(LOG_LEVEL_ERROR, false);
+    uint64_t events = argument(argc, argv, 1, 20000000);
+    uint64_t entries = argument(argc, argv, 2, 1000000);
+    open_all(entries);
+    warm_up();
+    uint64_t done = 0;
+    for (; done < events; done += BATCH_RECORDS_MAX) {
+        uint64_t began_ns = thread_cpu_ns();
+        take(done);
+        began_ns = add_part(0, began_ns);
+        while (!batch_is_drained(bench.batch))
+            began_ns = round_from(began_ns);
+    }
+    report(done, entries);
+    close_all();
+    return 0;
+}
