@@ -302,7 +302,10 @@ enum status kafka_flush(struct kafka_producer *producer, uint32_t timeout_ms,
 
 /* --- embedded broker (librdkafka's mock cluster): for the demo and fast tests ---------------- */
 
-/* *out is the caller's: kafka_mock_close. */
+/* A member that joins a group that has others, or had them a moment ago, waits there for the whole
+ * session timeout. Its clients should set session.timeout.ms well below socket.timeout.ms (10 s):
+ * what they ask meanwhile would time out, they would connect again, and to a member that joins on
+ * two connections the broker answers with an abort. *out is the caller's: kafka_mock_close. */
 enum status kafka_mock_open(struct kafka_mock **out, struct error *err) MUST_USE;
 void kafka_mock_close(struct kafka_mock *mock);
 const char *kafka_mock_bootstrap(const struct kafka_mock *mock);

@@ -2,7 +2,7 @@
 #include "pipeline/base/memory.h"
 
 /* Lets workers that start together join in one round. */
-enum { REBALANCE_DELAY_MS = 100, BROKER_ID = 1 };
+enum { REBALANCE_DELAY_MS = 500, BROKER_ID = 1 };
 
 struct kafka_mock {
     rd_kafka_t *client; /* carries the cluster's thread; sends nothing itself */

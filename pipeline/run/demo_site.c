@@ -126,7 +126,8 @@ static enum status configure(struct demo_site *site, struct error *err)
     char text[TEXT_SIZE];
     path_in(site, "demo.yaml", name); /* what the paths begin from; there is no such file */
     int size = snprintf(text, sizeof text,
-                        "kafka: {bootstrap.servers: '%s'}\n"
+                        "kafka: {bootstrap.servers: '%s',\n"
+                        "  session.timeout.ms: 6000, heartbeat.interval.ms: 500}\n" /* kafka.h */
                         "group: demo\n"
                         "workers: 1\n"
                         "inputs:\n"
