@@ -203,6 +203,7 @@ struct member {
     uint32_t revoked_calls;
     uint8_t (*seen)[OFFSETS_MAX]; /* by partition of topic 0, when given */
     bool commits;                 /* its positions, when told to give up */
+    uint32_t refused;             /* of these: the group had moved on already */
     const _Atomic bool *stop;
     bool is_waiting; /* what comes is paused, so that no record of it is read yet */
 };
@@ -234,9 +235,11 @@ static void on_revoked(void *state, const struct kafka_position *positions, uint
     cr_assert(count <= PARTITIONS_MAX * 2);
     memcpy(now, positions, count * sizeof *now);
     cr_assert_eq(kafka_position(member->consumer, now, count, &err), STATUS_OK);
-    if (member->commits && !lost)
-        cr_assert_eq(kafka_commit(member->consumer, now, count, COMMIT_MS, &err), STATUS_OK, "%s",
-                     err.text);
+    if (member->commits && !lost) {
+        enum status status = kafka_commit(member->consumer, now, count, COMMIT_MS, &err);
+        cr_assert(status == STATUS_OK || status == STATUS_ABORT, "%s", err.text);
+        member->refused += status == STATUS_ABORT;
+    }
     for (uint32_t i = 0; i < count; i++) {
         cr_assert(member->owns[positions[i].topic][positions[i].partition]);
         member->owns[positions[i].topic][positions[i].partition] = false;
@@ -1058,7 +1061,8 @@ Test(kafka, consumer_with_a_fatal_error_fails)
 }
 
 /* A second member comes and goes while records flow; what each owns adds up, no record is of a
- * partition not owned (step), none is missed and none comes twice, as positions are committed. */
+ * partition not owned (step), none is missed and none comes twice, as positions are committed; but
+ * on a slow machine the next rebalance may begin before, and a commit be refused. */
 Test(kafka, members_that_come_and_go_miss_nothing)
 {
     enum { RECORDS = 200, PARTITIONS = 4 };
@@ -1091,14 +1095,15 @@ Test(kafka, members_that_come_and_go_miss_nothing)
                  err.text);
     kafka_consumer_close(b.consumer);
     wait_owned(&a, 6);
-    cr_assert_eq(a.revoked_calls, 1);
+    cr_assert(a.revoked_calls == 1 || a.refused > 0);
     for (int32_t p = 0; p < PARTITIONS; p++) {
         while (position_of(a.consumer, 0, p) < 2 * RECORDS) {
             step(&a);
             cr_assert(clock_monotonic_ns() < deadline_ns);
         }
         for (int i = 0; i < 2 * RECORDS; i++)
-            cr_assert_eq(seen[p][i], 1, "%d/%d seen %u times", (int)p, i, seen[p][i]);
+            cr_assert(seen[p][i] == 1 || (seen[p][i] > 1 && a.refused + b.refused > 0),
+                      "%d/%d seen %u times", (int)p, i, seen[p][i]);
     }
     kafka_consumer_close(a.consumer);
 }
