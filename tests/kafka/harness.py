@@ -9,6 +9,7 @@ CHECKIT_TEST_SEED replays the random choices of a run; each prints its own.
 
 import datetime
 import hashlib
+import http.client
 import io
 import json
 import os
@@ -339,6 +340,24 @@ class Process:
 
     def wait_ready(self, seconds=WAIT_S):
         return self.wait_for_log("ready", where="screener", seconds=seconds)[0]
+
+    def get(self, path):
+        """(status, body) of what it answers over HTTP; said to listen at its start."""
+        address = self.wait_for_log("answers /livez, /readyz and /metrics")[0]["address"]
+        connection = http.client.HTTPConnection(address, timeout=WAIT_S)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read().decode("utf-8")
+        connection.close()
+        return answer.status, body
+
+    def metrics(self):
+        """Every sample by name and labels, as they are written."""
+        lines = [line for line in self.get("/metrics")[1].splitlines() if line[:1] != "#"]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    def ready(self):
+        return json.loads(self.get("/readyz")[1])
 
     def error(self):
         """What it said as it ended: the line of main."""
