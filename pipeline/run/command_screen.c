@@ -28,14 +28,16 @@ static const struct arguments_exit exits[] = {
     {EX_UNAVAILABLE, "Kafka is not reached, or not everything was delivered in time: the rest is\n"
                      "      not committed and is screened again at the next start"},
     {EX_SOFTWARE, "a fault of the program"},
-    {EX_CONFIG, "a fault in FILE, or a key is missing (checkit key new)"},
+    {EX_CONFIG, "a fault in FILE, a key is missing (checkit key new), or http.listen is taken"},
     {0}};
 
 static const struct arguments_command command = {
     .name = "screen",
-    .summary = "Screens the documents named in the configured topics against the list, and\n"
-               "publishes alerts, receipts and dead letters. Runs until SIGTERM or SIGINT, then\n"
-               "delivers what it has within 4 seconds and commits.",
+    .summary =
+        "Screens the documents named in the configured topics against the list, and\n"
+        "publishes alerts, receipts and dead letters. Runs until SIGTERM or SIGINT, then\n"
+        "delivers what it has within 4 seconds and commits. Health and metrics are answered\n"
+        "over HTTP meanwhile, at http.listen.",
     .arguments = arguments,
     .examples = "checkit screen -c /etc/checkit/checkit.yaml\n"
                 "checkit screen -c checkit.yaml --until-end > summary.json",
