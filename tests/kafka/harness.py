@@ -138,7 +138,7 @@ def patiently(question, what):
         except KafkaError:
             return None
 
-    return wait_until(ask, WAIT_S, what)
+    return wait_until(ask, WAIT_S, what, pause_s=0.01)
 
 
 class Writer:
@@ -200,15 +200,19 @@ class Reader:
 
     def read_to(self, ends):
         def reached():
-            for batch in self.consumer.poll(timeout_ms=100).values():
-                self.records.extend(batch)
+            self.poll()
             return all(self.consumer.position(p) >= offset for p, offset in ends.items())
 
-        wait_until(reached, WAIT_S, f"the end of {self.topics} is read", pause_s=0)
+        patiently(reached, f"the end of {self.topics} is read")
         return self.records
 
     def poll(self, timeout_ms=100):
-        new = [r for batch in self.consumer.poll(timeout_ms=timeout_ms).values() for r in batch]
+        """The records that came; none when the client asked a broker that has just gone."""
+        try:
+            batches = self.consumer.poll(timeout_ms=timeout_ms).values()
+        except KafkaError:
+            batches = []
+        new = [record for batch in batches for record in batch]
         self.records.extend(new)
         return new
 
