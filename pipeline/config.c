@@ -12,7 +12,7 @@
 #include "pipeline/config_internal.h"
 #include "pipeline/nearest.h"
 
-enum { NAMES_MAX = 64, FILES_MAX = 8 };
+enum { NAMES_MAX = 64, FILES_MAX = 16, SECRETS_MAX = 4 };
 
 /* What config_close frees: the texts of a configuration stand beside it. */
 struct owned {
@@ -299,6 +299,44 @@ static enum status read_list_or_mapping(struct config_reader *reader,
     return read_documents(reader, node, place, err);
 }
 
+/* --- keys that go together ------------------------------------------------------------------- */
+
+static enum status refuse_alone(const struct config_reader *reader, const struct config_node *node,
+                                struct error *err)
+{
+    return config_tree_fault(&reader->tree, node, NULL, err,
+                             "is of a registry, and schemas.registry is missing");
+}
+
+static enum status check_schemas(const struct config_reader *reader, struct error *err)
+{
+    static const char *const of_registry[] = {"user", "password", "ca", "certificate", "key"};
+    const struct config *config = reader->config;
+    const struct config_tree *tree = &reader->tree;
+    const struct config_node *schemas = config_tree_find(tree->nodes, "schemas");
+    if (!config->schemas_folder && !config->schemas_registry)
+        return config_tree_fault(tree, schemas ? schemas : tree->nodes,
+                                 schemas ? "folder" : "schemas.folder", err,
+                                 "is missing; give it, or schemas.registry");
+    if (config->schemas_folder && config->schemas_registry)
+        return config_tree_fault(tree, config_tree_find(schemas, "registry"), NULL, err,
+                                 "stands beside schemas.folder: give one of them");
+    for (size_t i = 0; i < sizeof of_registry / sizeof *of_registry; i++) {
+        const struct config_node *node = config_tree_find(schemas, of_registry[i]);
+        if (node && !config->schemas_registry)
+            return refuse_alone(reader, node, err);
+    }
+    if (config->schemas_register && !config->schemas_registry)
+        return refuse_alone(reader, config_tree_find(schemas, "register"), err);
+    if (!config->schemas_user != !config->schemas_password)
+        return config_tree_fault(tree, schemas, config->schemas_user ? "password" : "user", err,
+                                 "is missing; user and password go together");
+    if (!config->schemas_certificate != !config->schemas_key)
+        return config_tree_fault(tree, schemas, config->schemas_key ? "certificate" : "key", err,
+                                 "is missing; certificate and key go together");
+    return STATUS_OK;
+}
+
 /* --- interface ------------------------------------------------------------------------------ */
 
 enum status config_parse(const char *name, const char *text, size_t size, struct config **out,
@@ -310,7 +348,9 @@ enum status config_parse(const char *name, const char *text, size_t size, struct
     struct owned *owned = memory_new(1, sizeof *owned);
     size_t fallbacks_size = config_properties_count * CONFIG_FALLBACK_SIZE;
     size_t paths_size = FILES_MAX * (strlen(name) + sizeof(uint64_t)) + size;
-    arena_open(&owned->texts, config_tree_texts_size(size) + fallbacks_size + paths_size);
+    size_t secrets_size = SECRETS_MAX * (CONFIG_SECRET_SIZE + sizeof(uint64_t));
+    arena_open(&owned->texts,
+               config_tree_texts_size(size) + fallbacks_size + paths_size + secrets_size);
 
     struct config_reader *reader = memory_new(1, sizeof *reader);
     reader->config = &owned->config;
@@ -318,6 +358,8 @@ enum status config_parse(const char *name, const char *text, size_t size, struct
     enum status status = config_tree_open(name, text, size, reader->texts, &reader->tree, err);
     if (status == STATUS_OK)
         status = read_scope(reader, CONFIG_SCOPE_TOP, reader->tree.nodes, &owned->config, err);
+    if (status == STATUS_OK)
+        status = check_schemas(reader, err);
     config_tree_close(&reader->tree);
     memory_free(reader);
 

@@ -61,8 +61,15 @@ struct config {
     const char *store_path;
     const char *store_key_path;
     const char *identity_key_path;
-    const char *schemas_folder; /* ID.avsc */
-    const char *rules_folder;   /* NULL: the data compiled in */
+    const char *schemas_folder;   /* ID.avsc; NULL: schemas_registry has them */
+    const char *schemas_registry; /* URLs, separated by commas; NULL: schemas_folder has them */
+    const char *schemas_user;
+    const char *schemas_password; /* itself: never logged or shown */
+    const char *schemas_ca;       /* PEM files; NULL: none */
+    const char *schemas_certificate;
+    const char *schemas_key;
+    bool schemas_register;    /* our own schemas, when they are missing there */
+    const char *rules_folder; /* NULL: the data compiled in */
 
     const char *http_listen; /* address and port of health and metrics; NULL: off */
 

@@ -6,7 +6,11 @@
 #include "pipeline/config_table.h"
 #include "pipeline/config_tree.h"
 
-enum { CONFIG_TOPICS_MAX = INPUTS_MAX + 4 };
+enum {
+    CONFIG_TOPICS_MAX = INPUTS_MAX + 4,
+    CONFIG_URLS_MAX = 16,
+    CONFIG_SECRET_SIZE = 4096, /* of one, with its NUL */
+};
 
 /* A topic and where it was named, to find one used twice. */
 struct config_topic {

@@ -106,8 +106,26 @@ const struct config_property config_properties[] = {
              "ids of alerts differ between them"},
 
     {TOP(schemas_folder), .group = "schemas", .name = "folder", .type = CONFIG_FILE,
-     .required = true,
-     .help = "folder of Avro schemas by id, `ID.avsc`; `checkit schemas` writes ours"},
+     .help = "folder of Avro schemas by id, `ID.avsc`; `checkit schemas` writes ours. Either this "
+             "or `schemas.registry`"},
+    {TOP(schemas_registry), .group = "schemas", .name = "registry", .type = CONFIG_URLS,
+     .help = "schema registry with Confluent's API, path included; of several URLs one that "
+             "answers is asked. Proxies are those of the environment (`https_proxy`, `no_proxy`)"},
+    {TOP(schemas_user), .group = "schemas", .name = "user", .type = CONFIG_TEXT,
+     .help = "user at the registry (HTTP basic authentication)"},
+    {TOP(schemas_password), .group = "schemas", .name = "password", .type = CONFIG_SECRET,
+     .help = "that user's password; never logged or shown"},
+    {TOP(schemas_ca), .group = "schemas", .name = "ca", .type = CONFIG_FILE,
+     .help = "PEM file of the authorities that may vouch for the registry, instead of the "
+             "system's"},
+    {TOP(schemas_certificate), .group = "schemas", .name = "certificate", .type = CONFIG_FILE,
+     .help = "PEM file of the certificate shown to the registry"},
+    {TOP(schemas_key), .group = "schemas", .name = "key", .type = CONFIG_FILE,
+     .help = "PEM file of that certificate's private key"},
+    {TOP(schemas_register), .group = "schemas", .name = "register", .type = CONFIG_SWITCH,
+     .choices = "false|true", .fallback = "false",
+     .help = "whether our schemas are registered, under `TOPIC-value`, when the registry does not "
+             "have them and they are compatible there; else they must be there at start"},
     {TOP(rules_folder), .group = "rules", .name = "folder", .type = CONFIG_FILE,
      .help = "folder of rule data that replaces what is built in: the four files of "
              "`config/rules`"},

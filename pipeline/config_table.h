@@ -21,6 +21,8 @@ enum config_type {
     CONFIG_START,     /* enum start_at; start_time_ms is set with it */
     CONFIG_FILE,      /* const char *: a path, made relative to the configuration's folder */
     CONFIG_LISTEN,    /* const char *: an address and port (base/address.h), NULL when off */
+    CONFIG_URLS,      /* const char *: http or https URLs, separated by commas */
+    CONFIG_SECRET,    /* const char *: as it stands, or out of file:PATH or env:NAME */
     CONFIG_FIELD,     /* const char *: a path of mapping.h */
     CONFIG_ROOT,      /* const char *: the same, and "" is where the path begins */
     CONFIG_PRESET,    /* struct mapping: filled with the preset of that name */

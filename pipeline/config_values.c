@@ -83,19 +83,118 @@ static enum status read_topic(struct config_reader *reader, const struct config_
 }
 
 /* Paths are meant from where the file stands, not from where the program was started. */
+static const char *resolve_path(const struct config_reader *reader, const char *text)
+{
+    const char *slash = strrchr(reader->tree.name, '/');
+    if (text[0] == '/' || !slash)
+        return text;
+    size_t folder_size = (size_t)(slash - reader->tree.name) + 1;
+    size_t size = folder_size + strlen(text) + 1;
+    char *path = arena_get(reader->texts, size);
+    assert(path); /* config.c made room for every path */
+    (void)snprintf(path, size, "%.*s%s", (int)folder_size, reader->tree.name, text);
+    return path;
+}
+
 static enum status read_file(struct config_reader *reader, const struct config_property *property,
                              const struct config_node *node, void *place, struct error *err)
 {
     TRY(read_text(reader, property, node, place, err));
-    const char *slash = strrchr(reader->tree.name, '/');
-    if (node->text[0] == '/' || !slash)
-        return STATUS_OK;
-    size_t folder_size = (size_t)(slash - reader->tree.name) + 1;
-    size_t size = folder_size + strlen(node->text) + 1;
-    char *path = arena_get(reader->texts, size);
-    assert(path); /* config.c made room for every path */
-    (void)snprintf(path, size, "%.*s%s", (int)folder_size, reader->tree.name, node->text);
-    *(const char **)place = path;
+    *(const char **)place = resolve_path(reader, node->text);
+    return STATUS_OK;
+}
+
+/* --- URLs and secrets ----------------------------------------------------------------------- */
+
+/* Whoever asks it takes it apart; here only what would be asked of the wrong one, or be shown. */
+static bool is_url(const char *text, size_t size)
+{
+    size_t scheme = strncmp(text, "http://", 7) == 0    ? 7
+                    : strncmp(text, "https://", 8) == 0 ? 8
+                                                        : 0;
+    if (scheme == 0 || scheme >= size || text[scheme] == '/' || text[scheme] == ':')
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (text[i] <= ' ' || text[i] > '~' || strchr("@?#\"\\", text[i]))
+            return false;
+    return true;
+}
+
+static enum status read_urls(struct config_reader *reader, const struct config_property *property,
+                             const struct config_node *node, void *place, struct error *err)
+{
+    if (strchr(node->text, '@')) /* not quoted: a password may stand there */
+        return config_tree_fault(&reader->tree, node, NULL, err,
+                                 "a URL with user or password: write them as schemas.user and "
+                                 "schemas.password");
+    const char *next = node->text;
+    uint32_t count = 0;
+    for (bool more = true; more; count++) {
+        next += strspn(next, " ");
+        size_t size = strcspn(next, ", ");
+        if (!is_url(next, size) || count == CONFIG_URLS_MAX)
+            return fault(reader, property, node, err);
+        next += size;
+        next += strspn(next, " ");
+        more = *next == ',';
+        next += more;
+    }
+    if (*next)
+        return fault(reader, property, node, err);
+    *(const char **)place = node->text;
+    return STATUS_OK;
+}
+
+/* The first line of a file, which may end it or not. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+    FILE *in = fopen(path, "re");
+    if (!in)
+        return false;
+    errno = 0;
+    size_t used = fread(line, 1, size - 1, in);
+    bool is_read = !ferror(in) && used < size - 1;
+    if (!is_read && errno == 0)
+        errno = EFBIG;
+    (void)fclose(in);
+    if (is_read && used > 0 && line[used - 1] == '\n')
+        used--;
+    if (is_read && used > 0 && line[used - 1] == '\r')
+        used--;
+    line[used] = 0;
+    return is_read;
+}
+
+/* What is at fault is said, what was read is not. */
+static enum status read_secret(struct config_reader *reader, const struct config_property *property,
+                               const struct config_node *node, void *place, struct error *err)
+{
+    static const char of_file[] = "file:";
+    static const char of_environment[] = "env:";
+    char line[CONFIG_SECRET_SIZE];
+    const char *value = node->text;
+    (void)property;
+    if (strncmp(node->text, of_file, strlen(of_file)) == 0) {
+        const char *path = resolve_path(reader, node->text + strlen(of_file));
+        if (!read_line(path, line, sizeof line))
+            return config_tree_fault(&reader->tree, node, NULL, err, "'%s' cannot be read: %s",
+                                     path, strerror(errno));
+        value = line;
+    } else if (strncmp(node->text, of_environment, strlen(of_environment)) == 0) {
+        value = getenv(node->text + strlen(of_environment));
+        if (!value)
+            return config_tree_fault(&reader->tree, node, NULL, err,
+                                     "the environment has no '%.200s'",
+                                     node->text + strlen(of_environment));
+    }
+    size_t size = strlen(value);
+    if (size == 0 || size >= CONFIG_SECRET_SIZE || !is_printable(value))
+        return config_tree_fault(&reader->tree, node, NULL, err,
+                                 "the secret is empty, longer than %d bytes or more than a line",
+                                 CONFIG_SECRET_SIZE - 1);
+    struct bytes copy = arena_copy(reader->texts, bytes_of(value, size + 1));
+    assert(copy.data); /* config.c made room for every secret */
+    *(const char **)place = (const char *)copy.data;
     return STATUS_OK;
 }
 
@@ -311,6 +410,9 @@ static const struct {
     [CONFIG_START] = {read_start, "earliest, latest or a time such as 2026-01-31T00:00:00Z"},
     [CONFIG_FILE] = {read_file, "a path, absolute or from this file's folder"},
     [CONFIG_LISTEN] = {read_listen, "ADDRESS:PORT, an IPv6 address in brackets, or off"},
+    [CONFIG_URLS] = {read_urls, "1 to 16 URLs, http://HOST... or https://HOST..., separated by "
+                                "commas"},
+    [CONFIG_SECRET] = {read_secret, "a text on one line, file:PATH or env:NAME"},
     [CONFIG_FIELD] = {read_field, "a field path such as a.b[].c, d{Branch}.e or f|g"},
     [CONFIG_ROOT] = {read_field, "a field path such as a.b[].c, d{Branch}.e or f|g, or \"\""},
     [CONFIG_PRESET] = {read_preset, NULL},
@@ -319,7 +421,8 @@ static const struct {
     [CONFIG_DOCUMENTS] = {NULL, "a list of 1 to 16 mappings, each with path and number"},
 };
 
-_Static_assert(INPUTS_MAX == 64 && MAPPING_PATHS_MAX == 16, "limits as described");
+_Static_assert(CONFIG_URLS_MAX == 16 && INPUTS_MAX == 64 && MAPPING_PATHS_MAX == 16,
+               "limits as described");
 
 enum status config_value_read(struct config_reader *reader, const struct config_property *property,
                               const struct config_node *node, void *place, struct error *err)

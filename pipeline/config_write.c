@@ -62,6 +62,8 @@ static bool is_unset(const struct config_property *property, const void *place)
     case CONFIG_TOPIC:
     case CONFIG_WORD:
     case CONFIG_FILE:
+    case CONFIG_URLS:
+    case CONFIG_SECRET:
     case CONFIG_FIELD:
     case CONFIG_ROOT:
         return text_at(place) == NULL;
@@ -121,6 +123,9 @@ static void write_value(const struct config_property *property, const void *plac
         return;
     case CONFIG_NUMBER:
         fprintf(out, " %u", *(const uint32_t *)place);
+        return;
+    case CONFIG_SECRET:
+        fputs(" \"(hidden)\"", out);
         return;
     case CONFIG_CHOICE:
     case CONFIG_SWITCH:

@@ -1,24 +1,17 @@
-#include "operators/support/registry.h"
+#include "operators/support/registry_internal.h"
 
 #include <assert.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
-#include "pipeline/limits.h"
+#include "pipeline/config.h"
 
 enum {
     ABSENT_REMEMBERED_MAX = 1024, /* ids from garbage must not fill the memory */
-    FILE_NAME_SIZE = 16,          /* 4294967295.avsc and a NUL */
-    OUR_NAME_SIZE = 64,
 };
 
 static const uint64_t ms_ns = 1000000;
@@ -37,7 +30,8 @@ struct slot {
 };
 
 struct registry {
-    char *folder;
+    struct registry_source source;
+    atomic_bool cancelled; /* what is being fetched is no longer wanted */
     pthread_t thread;
     pthread_mutex_t mutex; /* everything below */
     pthread_cond_t changed;
@@ -46,73 +40,6 @@ struct registry {
     uint32_t absent_count;
     bool closing;
 };
-
-/* What one look into the folder said. reason: of ABSENT when there is more to say than "no such
- * file", and of PENDING. */
-struct fetched {
-    enum registry_answer answer;
-    char *text; /* of a found schema; owned by whoever has this */
-    size_t size;
-    const char *reason;
-};
-
-/* --- the folder ----------------------------------------------------------------------------- */
-
-static struct fetched no_answer(int error)
-{
-    return (struct fetched){.answer = REGISTRY_PENDING, .reason = strerrordesc_np(error)};
-}
-
-/* Reads to the end; the file was seen to have this size. */
-static struct fetched read_open_file(int file, size_t size)
-{
-    char *text = memory_new(size + 1, 1);
-    size_t used = 0;
-    while (used < size) {
-        ssize_t got = read(file, text + used, size - used);
-        if (got > 0) {
-            used += (size_t)got;
-            continue;
-        }
-        if (got < 0 && errno == EINTR)
-            continue;
-        memory_free(text);
-        return got < 0 ? no_answer(errno)
-                       : (struct fetched){.answer = REGISTRY_PENDING, .reason = "file shrinks"};
-    }
-    return (struct fetched){.answer = REGISTRY_FOUND, .text = text, .size = size};
-}
-
-/* An empty file is one that is being written: held like no answer, never a dead letter. */
-static struct fetched read_file(int folder, const char *name)
-{
-    int file = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0)
-        return errno == ENOENT ? (struct fetched){.answer = REGISTRY_ABSENT} : no_answer(errno);
-    struct stat about;
-    struct fetched fetched = {.answer = REGISTRY_PENDING, .reason = "not a file, or empty"};
-    if (fstat(file, &about) != 0)
-        fetched = no_answer(errno);
-    else if (S_ISREG(about.st_mode) && about.st_size > SCHEMA_BYTES_MAX)
-        fetched = (struct fetched){.answer = REGISTRY_ABSENT, .reason = "larger than 1 MB"};
-    else if (S_ISREG(about.st_mode) && about.st_size > 0)
-        fetched = read_open_file(file, (size_t)about.st_size);
-    (void)close(file);
-    return fetched;
-}
-
-/* The folder is opened every time: one that is gone is no answer, not "no such id". */
-static struct fetched fetch(const char *folder, uint32_t id)
-{
-    char name[FILE_NAME_SIZE];
-    (void)snprintf(name, sizeof name, "%" PRIu32 ".avsc", id);
-    int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0)
-        return no_answer(errno);
-    struct fetched fetched = read_file(directory, name);
-    (void)close(directory);
-    return fetched;
-}
 
 /* --- the table: the caller holds the mutex -------------------------------------------------- */
 
@@ -177,7 +104,7 @@ static struct slot *next_pending(const struct registry *registry)
     return next;
 }
 
-static void keep(struct registry *registry, uint32_t id, const struct fetched *fetched)
+static void keep(struct registry *registry, uint32_t id, const struct registry_fetched *fetched)
 {
     struct slot *slot = find_slot(registry, id);
     assert(slot && slot->answer == REGISTRY_PENDING); /* only absent ones are forgotten */
@@ -198,18 +125,18 @@ static void keep(struct registry *registry, uint32_t id, const struct fetched *f
 
 /* --- the fetch thread ----------------------------------------------------------------------- */
 
-static void report(const struct registry *registry, uint32_t id, const struct fetched *fetched)
+static void report(const struct registry *registry, uint32_t id,
+                   const struct registry_fetched *fetched)
 {
     if (fetched->answer == REGISTRY_FOUND)
         LOG_INFO("registry", "schema found", LOG_INTEGER("id", id));
     else if (fetched->answer == REGISTRY_PENDING)
         LOG_WARN("registry", "no answer, records of this schema are held",
-                 LOG_TEXT("folder", registry->folder), LOG_INTEGER("id", id),
+                 LOG_TEXT("source", registry->source.name), LOG_INTEGER("id", id),
                  LOG_TEXT("reason", fetched->reason));
     else
-        LOG_WARN("registry", "no such schema", LOG_TEXT("folder", registry->folder),
-                 LOG_INTEGER("id", id),
-                 LOG_TEXT("reason", fetched->reason ? fetched->reason : "no such file"));
+        LOG_WARN("registry", "no such schema", LOG_TEXT("source", registry->source.name),
+                 LOG_INTEGER("id", id), LOG_TEXT("reason", fetched->reason));
 }
 
 /* Waits until something changes, or until the given time; 0: no time. Spurious ends are fine. */
@@ -236,8 +163,9 @@ static void *run_fetches(void *argument)
         }
         uint32_t id = next->id;
         (void)pthread_mutex_unlock(&registry->mutex);
-        struct fetched fetched = fetch(registry->folder, id);
-        report(registry, id, &fetched);
+        struct registry_fetched fetched = registry->source.fetch(registry->source.state, id);
+        if (!atomic_load(&registry->cancelled))
+            report(registry, id, &fetched);
         (void)pthread_mutex_lock(&registry->mutex);
         keep(registry, id, &fetched);
     }
@@ -245,93 +173,26 @@ static void *run_fetches(void *argument)
     return NULL;
 }
 
-/* --- a schema equal to ours ----------------------------------------------------------------- */
+/* --- what the sources share ------------------------------------------------------------------ */
 
-/* The id of a file name such as 12.avsc; 0 for any other name. */
-static uint32_t id_of_name(const char *name)
+struct registry_fetched registry_fetched_not(enum registry_answer answer, const char *format, ...)
 {
-    uint64_t id = 0;
-    const char *at = name;
-    for (; *at >= '0' && *at <= '9' && id <= UINT32_MAX; at++)
-        id = id * 10 + (uint64_t)(*at - '0');
-    bool is_id = name[0] != '0' && id <= UINT32_MAX && strcmp(at, ".avsc") == 0;
-    return is_id ? (uint32_t)id : 0;
+    struct registry_fetched fetched = {.answer = answer};
+    va_list values;
+    va_start(values, format);
+    (void)vsnprintf(fetched.reason, sizeof fetched.reason, format, values);
+    va_end(values);
+    return fetched;
 }
 
-/* JSON without the white space between its tokens, in place; the new size. */
-static size_t squeeze_json(char *text, size_t size)
+void registry_name_of(const char *schema, char out[REGISTRY_NAME_SIZE])
 {
-    size_t used = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < size; i++) {
-        char c = text[i];
-        if (!in_string && (c == ' ' || c == '\t' || c == '\n' || c == '\r'))
-            continue;
-        text[used++] = c;
-        if (in_string && c == '\\' && i + 1 < size)
-            text[used++] = text[++i];
-        else if (c == '"')
-            in_string = !in_string;
-    }
-    return used;
-}
-
-/* "Alert", for messages: the first name in a squeezed schema is its own. */
-static void name_of(const char *squeezed, char out[OUR_NAME_SIZE])
-{
-    static const char before[] = "\"name\":\"";
-    const char *name = strstr(squeezed, before);
-    name = name ? name + strlen(before) : "?";
-    (void)snprintf(out, OUR_NAME_SIZE, "%.*s", (int)strcspn(name, "\""), name);
-}
-
-/* Whether the file holds the wanted schema. Unreadable ones are said, and are not it. */
-static bool file_holds(const struct registry *registry, uint32_t id, struct bytes wanted)
-{
-    struct fetched fetched = fetch(registry->folder, id);
-    if (fetched.answer != REGISTRY_FOUND) {
-        report(registry, id, &fetched);
-        return false;
-    }
-    size_t size = squeeze_json(fetched.text, fetched.size);
-    bool is_equal = bytes_equal(bytes_of(fetched.text, size), wanted);
-    memory_free(fetched.text);
-    return is_equal;
-}
-
-/* The lowest id of a file that holds it, so that all processes agree; 0: none does. */
-static uint32_t find_equal(const struct registry *registry, DIR *directory, struct bytes wanted)
-{
-    uint32_t lowest = 0;
-    for (const struct dirent *file = readdir(directory); file; file = readdir(directory)) {
-        uint32_t id = id_of_name(file->d_name);
-        if (id != 0 && (lowest == 0 || id < lowest) && file_holds(registry, id, wanted))
-            lowest = id;
-    }
-    return lowest;
-}
-
-enum status registry_id_of(struct registry *registry, const char *our_schema, uint32_t *id,
-                           struct error *err)
-{
-    DIR *directory = opendir(registry->folder);
-    if (!directory)
-        return error_fail(err, EX_CONFIG, "schemas folder '%s' cannot be read: %s",
-                          registry->folder, strerrordesc_np(errno));
-    char *wanted = memory_copy_text(our_schema, strlen(our_schema));
-    size_t size = squeeze_json(wanted, strlen(wanted));
-    wanted[size] = '\0';
-    *id = find_equal(registry, directory, bytes_of(wanted, size));
-    char name[OUR_NAME_SIZE];
-    name_of(wanted, name);
-    memory_free(wanted);
-    (void)closedir(directory);
-    if (*id != 0)
-        return STATUS_OK;
-    return error_fail(err, EX_CONFIG,
-                      "no file ID.avsc in '%s' holds our schema %s: `checkit schemas DIR` writes "
-                      "our schemas, copy that one into the folder under a free id",
-                      registry->folder, name);
+    static const char before[] = "\"name\"";
+    const char *name = strstr(schema, before);
+    name = name ? name + strlen(before) : "";
+    name += strspn(name, " \t\r\n:\"");
+    size_t size = strcspn(name, "\"");
+    (void)snprintf(out, REGISTRY_NAME_SIZE, "%.*s", size ? (int)size : 1, size ? name : "?");
 }
 
 /* --- interface ------------------------------------------------------------------------------ */
@@ -377,29 +238,50 @@ static enum status start_thread(struct registry *registry, struct error *err)
                       strerrordesc_np(error));
 }
 
+/* Over a source, which is the registry's from now on; registry is freed on failure. */
+static enum status start(struct registry *registry, struct registry **out, struct error *err)
+{
+    enum status status = start_thread(registry, err);
+    if (status == STATUS_OK) {
+        *out = registry;
+        return STATUS_OK;
+    }
+    registry->source.close(registry->source.state);
+    memory_free(registry);
+    return status;
+}
+
 enum status registry_open_folder(const char *folder, struct registry **out, struct error *err)
 {
-    DIR *directory = opendir(folder);
-    if (!directory)
-        return error_fail(err, EX_CONFIG, "schemas folder '%s' cannot be read: %s", folder,
-                          strerrordesc_np(errno));
-    (void)closedir(directory);
     struct registry *registry = memory_new(1, sizeof *registry);
-    registry->folder = memory_copy_text(folder, strlen(folder));
-    enum status status = start_thread(registry, err);
-    if (status != STATUS_OK) {
-        memory_free(registry->folder);
-        memory_free(registry);
-        return status;
-    }
-    *out = registry;
-    return STATUS_OK;
+    if (registry_folder_open(folder, &registry->source, err) == STATUS_OK)
+        return start(registry, out, err);
+    memory_free(registry);
+    return STATUS_FAIL;
+}
+
+enum status registry_open(const struct config *config, struct registry **out, struct error *err)
+{
+    if (!config->schemas_registry)
+        return registry_open_folder(config->schemas_folder, out, err);
+    struct registry *registry = memory_new(1, sizeof *registry);
+    if (registry_http_open(config, &registry->cancelled, &registry->source, err) == STATUS_OK)
+        return start(registry, out, err);
+    memory_free(registry);
+    return STATUS_FAIL;
+}
+
+enum status registry_id_of(struct registry *registry, const char *topic, const char *our_schema,
+                           uint32_t *id, struct error *err)
+{
+    return registry->source.id_of(registry->source.state, topic, our_schema, id, err);
 }
 
 void registry_close(struct registry *registry)
 {
     if (!registry)
         return;
+    atomic_store(&registry->cancelled, true);
     (void)pthread_mutex_lock(&registry->mutex);
     registry->closing = true;
     (void)pthread_cond_signal(&registry->changed);
@@ -408,7 +290,7 @@ void registry_close(struct registry *registry)
     for (uint32_t i = 0; i < registry->slots_count; i++)
         memory_free(registry->slots[i].text);
     memory_free(registry->slots);
-    memory_free(registry->folder);
+    registry->source.close(registry->source.state);
     (void)pthread_mutex_destroy(&registry->mutex);
     (void)pthread_cond_destroy(&registry->changed);
     memory_free(registry);

@@ -87,16 +87,23 @@ static enum status check_rules(const struct config *config, struct error *err)
     return STATUS_OK;
 }
 
-/* What is written must be there under some id; what is read may still come. */
+/* What is written must be there under some id; what is read may still come. A registry is not
+ * asked offline: its files for TLS are looked at. */
 static enum status check_schemas(const struct config *config, struct error *err)
 {
-    static const char *const written[] = {"schemas/Alert.avsc", "schemas/Receipt.avsc"};
+    const struct {
+        const char *topic;
+        const char *schema;
+    } written[] = {{config->alerts_topic, "schemas/Alert.avsc"},
+                   {config->receipts_topic, "schemas/Receipt.avsc"}};
     struct registry *registry = NULL;
-    TRY(registry_open_folder(config->schemas_folder, &registry, err));
+    TRY(registry_open(config, &registry, err));
     enum status status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < sizeof written / sizeof *written; i++) {
+    size_t count = config->schemas_registry ? 0 : sizeof written / sizeof *written;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         uint32_t id;
-        status = registry_id_of(registry, (const char *)assets_find(written[i]).data, &id, err);
+        const char *schema = (const char *)assets_find(written[i].schema).data;
+        status = registry_id_of(registry, written[i].topic, schema, &id, err);
     }
     registry_close(registry);
     return status;
@@ -242,7 +249,7 @@ static const struct {
     enum status (*check)(const struct config *config, struct error *err);
 } checks[] = {
     {"store.key", check_store_key}, {"identity_key", check_identity_key},
-    {"store.path", check_store},    {"schemas.folder", check_schemas},
+    {"store.path", check_store},    {"schemas", check_schemas},
     {"rules.folder", check_rules},
 };
 

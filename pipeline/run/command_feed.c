@@ -121,9 +121,10 @@ static enum status find_schema_id(struct job *job, struct error *err)
     struct registry *registry = NULL;
     if (job->options->dry_run)
         return STATUS_OK;
-    TRY(registry_open_folder(job->config->schemas_folder, &registry, err));
+    TRY(registry_open(job->config, &registry, err));
     const char *schema = (const char *)assets_find("schemas/DocumentChange.avsc").data;
-    enum status status = registry_id_of(registry, schema, &job->schema_id, err);
+    enum status status =
+        registry_id_of(registry, job->config->feed_topic, schema, &job->schema_id, err);
     registry_close(registry);
     return status;
 }

@@ -105,13 +105,13 @@ static enum status check_topic(const struct config *config, const char *topic, s
     return STATUS_OK;
 }
 
-static enum status find_schema_id(const struct config *config, const char *contract, uint32_t *id,
-                                  struct error *err)
+static enum status find_schema_id(const struct config *config, const char *topic,
+                                  const char *contract, uint32_t *id, struct error *err)
 {
     struct registry *registry = NULL;
-    TRY(registry_open_folder(config->schemas_folder, &registry, err));
+    TRY(registry_open(config, &registry, err));
     enum status status =
-        registry_id_of(registry, (const char *)assets_find(contract).data, id, err);
+        registry_id_of(registry, topic, (const char *)assets_find(contract).data, id, err);
     registry_close(registry);
     return status;
 }
@@ -133,7 +133,7 @@ enum status output_open_topic(const struct config *config, const char *topic, co
                               struct output **out, struct error *err)
 {
     uint32_t schema_id = 0;
-    TRY(find_schema_id(config, contract, &schema_id, err));
+    TRY(find_schema_id(config, topic, contract, &schema_id, err));
     TRY(check_topic(config, topic, err));
     struct output *output = memory_new(1, sizeof *output);
     output->form = OUTPUT_AVRO;

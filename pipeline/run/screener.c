@@ -139,8 +139,11 @@ static enum status find_schema_ids(struct screener *screener, struct error *err)
 {
     const char *alert = (const char *)assets_find("schemas/Alert.avsc").data;
     const char *receipt = (const char *)assets_find("schemas/Receipt.avsc").data;
-    TRY(registry_id_of(screener->registry, alert, &screener->alert_schema_id, err));
-    return registry_id_of(screener->registry, receipt, &screener->receipt_schema_id, err);
+    const struct config *config = screener->config;
+    TRY(registry_id_of(screener->registry, config->alerts_topic, alert, &screener->alert_schema_id,
+                       err));
+    return registry_id_of(screener->registry, config->receipts_topic, receipt,
+                          &screener->receipt_schema_id, err);
 }
 
 static enum status open_parts(struct screener *screener, struct error *err)
@@ -150,7 +153,7 @@ static enum status open_parts(struct screener *screener, struct error *err)
     TRY(rule_data_open(config->rules_folder, &screener->rules, err));
     TRY(store_key_open(config->store_key_path, &screener->store_key, err));
     TRY(identity_open(config->identity_key_path, &screener->identity, err));
-    TRY(registry_open_folder(config->schemas_folder, &screener->registry, err));
+    TRY(registry_open(config, &screener->registry, err));
     TRY(find_schema_ids(screener, err));
     TRY(open_store(screener, err));
     vitals_show_store(screener->vitals, screener->store);

@@ -404,7 +404,7 @@ class Config(Case):
 
     def test_check_names_each_fault(self):
         output = self.check(code=78)
-        for key in ("store.key", "identity_key", "schemas.folder"):
+        for key in ("store.key", "identity_key", "schemas"):
             self.assertIn(f"fault  {key}: ", output)
         self.assertIn("checkit key new", output)
         for key in ("store.path", "rules.folder"):
@@ -436,7 +436,7 @@ class Config(Case):
     def test_check_tells_a_contract_that_is_missing(self):
         self.make_all()
         (self.folder / "schemas" / "4.avsc").unlink()
-        self.assertRegex(self.check(78), r"fault  schemas\.folder: .*Alert")
+        self.assertRegex(self.check(78), r"fault  schemas: .*Alert")
 
     def test_check_tells_rule_data_that_is_missing(self):
         self.make_all()

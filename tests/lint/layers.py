@@ -19,6 +19,7 @@ RANKS = {
 LIBRARIES = {
     "avro.h": ("operators/support", "projection"),
     "jansson.h": ("operators/support", "json"),
+    "curl/": ("operators/support", "registry"),
     "librdkafka/": ("operators/support", "kafka"),
     "microhttpd.h": ("operators/support", "http"),
     "openssl/": ("operators/support", "prf"),

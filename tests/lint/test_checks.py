@@ -130,7 +130,7 @@ class Checks(unittest.TestCase):
                  "<librdkafka/rdkafka.h>"),
                 ("belongs to operators/support/kafka", "operators/support/kafkaesque.c",
                  "<librdkafka/rdkafka.h>"),
-                ("of no library known", "operators/support/store.c", "<curl/curl.h>"),
+                ("of no library known", "operators/support/store.c", "<zmq.h>"),
                 ("that is not", "operators/support/store.c", "HEADER")):
             self.project.write("pipeline/run/line.h", header("CHECKIT_LINE_H"))
             self.project.write("tests/fake.h", header("CHECKIT_TESTS_FAKE_H"))
@@ -142,9 +142,9 @@ class Checks(unittest.TestCase):
                  "#include <librdkafka/rdkafka.h>\n"
                  '#include "operators/support/kafka_internal.h"\n'),
                 ("tests/unit/test_store.c",
-                 '#include <curl/curl.h>\n#include "operators/two.h"\n'),
+                 '#include <zmq.h>\n#include "operators/two.h"\n'),
                 ("operators/one.c",
-                 '/* #include "operators/two.h" */\n// #include <curl/curl.h>\n')):
+                 '/* #include "operators/two.h" */\n// #include <zmq.h>\n')):
             self.project.write(path, content)
             self.expect_sound(layers.check)
 

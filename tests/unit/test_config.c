@@ -717,6 +717,147 @@ Test(config, secrets_are_hidden_and_nothing_else)
     config_close(config);
 }
 
+/* --- where schemas come from ----------------------------------------------------------------- */
+
+#define ASIDE KAFKA INPUTS STORE "identity_key: i\n"
+#define REGISTRY ASIDE "schemas:\n  registry: http://r:8081/api\n"
+
+Test(config, registry_is_read_with_all_that_belongs_to_it)
+{
+    struct config *config = parse(ASIDE "schemas: {registry: 'https://a, http://b:1/x/', user: u, "
+                                        "password: 'a b', ca: c.pem, certificate: /d.pem, "
+                                        "key: k.pem, register: true}\n");
+    cr_assert_str_eq(config->schemas_registry, "https://a, http://b:1/x/");
+    cr_assert_null(config->schemas_folder);
+    cr_assert_str_eq(config->schemas_user, "u");
+    cr_assert_str_eq(config->schemas_password, "a b");
+    cr_assert_str_eq(config->schemas_ca, "c.pem");
+    cr_assert_str_eq(config->schemas_certificate, "/d.pem");
+    cr_assert_str_eq(config->schemas_key, "k.pem");
+    cr_assert(config->schemas_register);
+    config_close(config);
+    config = parse(REGISTRY);
+    cr_assert_null(config->schemas_user);
+    cr_assert_null(config->schemas_password);
+    cr_assert_not(config->schemas_register);
+    config_close(config);
+}
+
+Test(config, schemas_come_from_one_place)
+{
+    expect_fault(ASIDE, "f.yaml:1: schemas.folder: is missing; give it, or schemas.registry");
+    expect_fault(ASIDE "schemas:\n  folder: f\n  registry: http://r\n",
+                 "f.yaml:7: schemas.registry: stands beside schemas.folder: give one of them");
+    expect_fault(ASIDE "schemas:\n  folder: f\n  register: true\n",
+                 "f.yaml:7: schemas.register: is of a registry, and schemas.registry is missing");
+    expect_fault(REGISTRY "  user: u\n",
+                 "f.yaml:5: schemas.password: is missing; user and password go together");
+    expect_fault(REGISTRY "  password: p\n",
+                 "f.yaml:5: schemas.user: is missing; user and password go together");
+    expect_fault(REGISTRY "  key: k\n",
+                 "f.yaml:5: schemas.certificate: is missing; certificate and key go together");
+    expect_fault(REGISTRY "  certificate: k\n",
+                 "f.yaml:5: schemas.key: is missing; certificate and key go together");
+}
+
+Test(config, registry_is_one_url_or_several)
+{
+    static const char *const bad[] = {"r",
+                                      "ftp://r",
+                                      "http://",
+                                      "http:///x",
+                                      "http://:1",
+                                      "http://r,",
+                                      ",http://r",
+                                      "http://r x",
+                                      "http://r?a",
+                                      "http://r#a",
+                                      "http://r  ,, http://s",
+                                      "http://\""};
+    char text[2048];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        (void)snprintf(text, sizeof text, ASIDE "schemas:\n  registry: '%s'\n", bad[i]);
+        struct error err = refuse_bytes(text, strlen(text));
+        cr_assert(strstr(err.text, "f.yaml:6: schemas.registry: '"), "%s", err.text);
+        cr_assert(strstr(err.text, "1 to 16 URLs"), "%s", err.text);
+    }
+    for (int count = 16; count <= 17; count++) {
+        size_t used = (size_t)snprintf(text, sizeof text, ASIDE "schemas:\n  registry: http://r");
+        for (int i = 1; i < count; i++)
+            used += (size_t)snprintf(text + used, sizeof text - used, ",http://r");
+        if (count == 16)
+            config_close(parse(text));
+        else
+            (void)refuse_bytes(text, strlen(text));
+    }
+    struct error err = refuse_bytes(ASIDE "schemas: {registry: 'http://u:hunter@r'}\n",
+                                    strlen(ASIDE "schemas: {registry: 'http://u:hunter@r'}\n"));
+    cr_assert(strstr(err.text, "schemas.password"), "%s", err.text);
+    cr_assert_null(strstr(err.text, "hunter"), "%s", err.text);
+}
+
+static void write_secret(const char *text, size_t size)
+{
+    FILE *file = fopen("secret", "w");
+    cr_assert_eq(fwrite(text, 1, size, file), size);
+    cr_assert_eq(fclose(file), 0);
+}
+
+static void expect_password(const char *written, const char *expected)
+{
+    char text[8192];
+    (void)snprintf(text, sizeof text, REGISTRY "  user: u\n  password: '%s'\n", written);
+    struct config *config = parse(text);
+    cr_assert_str_eq(config->schemas_password, expected);
+    char *shown = text_of(config);
+    cr_assert_null(strstr(shown, expected), "%s", shown);
+    cr_assert(strstr(shown, "password: \"(hidden)\"\n"), "%s", shown);
+    free(shown);
+    config_close(config);
+}
+
+static void expect_no_password(const char *written, const char *fault)
+{
+    char text[8192];
+    (void)snprintf(text, sizeof text, REGISTRY "  user: u\n  password: '%s'\n", written);
+    struct error err = refuse_bytes(text, strlen(text));
+    cr_assert(strstr(err.text, fault), "%s", err.text);
+    cr_assert(strstr(err.text, "f.yaml:8: schemas.password: "), "%s", err.text);
+    cr_assert_null(strstr(err.text, "hunter"), "%s", err.text);
+}
+
+Test(config, secret_is_a_value_a_file_or_of_the_environment)
+{
+    char folder[] = "/tmp/checkit-config-XXXXXX";
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+    expect_password("hunter2", "hunter2");
+    write_secret("hunter3\n", 8);
+    expect_password("file:secret", "hunter3");
+    write_secret("hunter4\r\n", 9);
+    expect_password("file:secret", "hunter4");
+    cr_assert_eq(setenv("CHECKIT_TEST_SECRET", "hunter5", 1), 0);
+    expect_password("env:CHECKIT_TEST_SECRET", "hunter5");
+
+    write_secret("hunter6\nhunter7\n", 16);
+    expect_no_password("file:secret", "more than a line");
+    write_secret("\n", 1);
+    expect_no_password("file:secret", "is empty");
+    char longest[4097];
+    memset(longest, 'h', sizeof longest);
+    longest[4096] = 0;
+    write_secret(longest, 4096);
+    expect_no_password("file:secret", "cannot be read: File too large");
+    longest[4095] = 0;
+    expect_password(longest, longest);
+    expect_no_password("file:there/is/none", "'there/is/none' cannot be read: No such file");
+    cr_assert_eq(unsetenv("CHECKIT_TEST_SECRET"), 0);
+    expect_no_password("env:CHECKIT_TEST_SECRET", "the environment has no 'CHECKIT_TEST_SECRET'");
+    expect_no_password("", "is empty");
+    (void)unlink("secret");
+    (void)rmdir(folder);
+}
+
 static char *read_file(const char *path)
 {
     FILE *in = fopen(path, "r");

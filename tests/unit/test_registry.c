@@ -304,7 +304,7 @@ static void expect_no_id(const char *word)
 {
     struct error err = {0};
     uint32_t id = 0;
-    cr_assert_eq(registry_id_of(registry, ours, &id, &err), STATUS_FAIL);
+    cr_assert_eq(registry_id_of(registry, "alerts", ours, &id, &err), STATUS_FAIL);
     cr_assert_eq(err.exit_code, EX_CONFIG);
     cr_assert_not_null(strstr(err.text, word), "%s", err.text);
     cr_assert_not_null(strstr(err.text, folder), "%s", err.text);
@@ -314,7 +314,7 @@ static void expect_id(uint32_t expected)
 {
     struct error err = {0};
     uint32_t id = 0;
-    cr_assert_eq(registry_id_of(registry, ours, &id, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(registry_id_of(registry, "alerts", ours, &id, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(id, expected);
 }
 
