@@ -1,7 +1,9 @@
 #include "operators/decode.h"
 
+#include "operators/support/kafka.h"
 #include "operators/support/projection.h"
 #include "operators/support/registry.h"
+#include "operators/support/schema_text.h"
 #include "operators/support/wire.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
@@ -11,7 +13,7 @@
 /* A schema as compiled for one input; refused ones keep the reason instead of a projection. */
 struct compiled {
     uint16_t input;
-    uint32_t schema_id;
+    uint64_t schema_key;
     struct projection *projection;
     char *refusal;
 };
@@ -21,17 +23,8 @@ struct decode {
     struct compiled **compiled; /* each stays where it is: records borrow from it */
     uint32_t compiled_count;
     const struct compiled *last[INPUTS_MAX]; /* an input rarely changes its schema */
+    bool reads_headers[INPUTS_MAX];          /* some record had its id in a header */
 };
-
-static enum status decode_open(const struct environment *environment, void **state,
-                               struct error *err)
-{
-    (void)err;
-    struct decode *decode = memory_new(1, sizeof *decode);
-    decode->environment = *environment;
-    *state = decode;
-    return STATUS_OK;
-}
 
 static void decode_close(void *state)
 {
@@ -45,29 +38,29 @@ static void decode_close(void *state)
     memory_free(decode);
 }
 
-static const struct compiled *find_compiled(struct decode *decode, uint16_t input, uint32_t id)
+static const struct compiled *find_compiled(struct decode *decode, uint16_t input, uint64_t key)
 {
     for (uint32_t i = 0; i < decode->compiled_count; i++)
-        if (decode->compiled[i]->input == input && decode->compiled[i]->schema_id == id)
+        if (decode->compiled[i]->input == input && decode->compiled[i]->schema_key == key)
             return decode->compiled[i];
     return NULL;
 }
 
 /* Once a schema and input, so allocation and a log line are in place. */
-static const struct compiled *compile(struct decode *decode, uint16_t input, uint32_t id,
+static const struct compiled *compile(struct decode *decode, uint16_t input, uint64_t key,
                                       struct bytes schema)
 {
     const struct input *configured = &decode->environment.config->inputs[input];
     struct compiled *compiled = memory_new(1, sizeof *compiled);
     compiled->input = input;
-    compiled->schema_id = id;
+    compiled->schema_key = key;
     struct error err = {0};
     if (projection_compile((const char *)schema.data, schema.size, &configured->mapping,
                            &compiled->projection, &err) != STATUS_OK) {
         compiled->projection = NULL;
         compiled->refusal = memory_copy_text(err.text, strlen(err.text));
         LOG_ERROR("decode", "schema refused", LOG_TEXT("topic", configured->topic),
-                  LOG_INTEGER("schema_id", id), LOG_TEXT("reason", err.text));
+                  LOG_INTEGER("schema_key", key), LOG_TEXT("reason", err.text));
     }
     decode->compiled =
         memory_resize(decode->compiled, decode->compiled_count + 1, sizeof(struct compiled *));
@@ -75,22 +68,30 @@ static const struct compiled *compile(struct decode *decode, uint16_t input, uin
     return compiled;
 }
 
+static enum registry_answer find_schema(const struct decode *decode, const struct record *record,
+                                        struct bytes *schema)
+{
+    struct registry *registry = decode->environment.registry;
+    if (decode->environment.config->inputs[record->origin.input].wire == WIRE_SINGLE_OBJECT)
+        return registry_find_fingerprint(registry, record->schema_key, schema);
+    return registry_find(registry, record->schema_id, schema);
+}
+
 /* Sets the record's projection, or its status when there is none. */
 static void find_projection(struct decode *decode, struct record *record)
 {
     uint16_t input = record->origin.input;
     const struct compiled *compiled = decode->last[input];
-    if (!compiled || compiled->schema_id != record->schema_id)
-        compiled = find_compiled(decode, input, record->schema_id);
+    if (!compiled || compiled->schema_key != record->schema_key)
+        compiled = find_compiled(decode, input, record->schema_key);
     if (!compiled) {
         struct bytes schema;
-        enum registry_answer answer =
-            registry_find(decode->environment.registry, record->schema_id, &schema);
+        enum registry_answer answer = find_schema(decode, record, &schema);
         if (answer != REGISTRY_FOUND) {
             record->status = answer == REGISTRY_ABSENT ? RECORD_SCHEMA_UNKNOWN : RECORD_HELD;
             return;
         }
-        compiled = compile(decode, input, record->schema_id, schema);
+        compiled = compile(decode, input, record->schema_key, schema);
     }
     decode->last[input] = compiled;
     record->projection = compiled->projection;
@@ -98,6 +99,57 @@ static void find_projection(struct decode *decode, struct record *record)
         record->status = RECORD_SCHEMA_REFUSED;
         record->detail = compiled->refusal;
     }
+}
+
+/* The id out of the record's header; false, with the reason as detail, when it holds none. */
+static bool read_header(struct record *record, struct bytes header)
+{
+    struct bytes nothing;
+    bool is_id =
+        header.size == WIRE_PREFIX_SIZE && wire_split(header, &record->schema_id, &nothing);
+    record->datum = record->payload;
+    if (!is_id && header.size == WIRE_GUID_SIZE && header.data[0] == WIRE_GUID_MAGIC)
+        record->detail = "header " WIRE_ID_HEADER " holds a GUID: producers are to write the id";
+    else if (!is_id)
+        record->detail = "header " WIRE_ID_HEADER " holds no schema id";
+    return is_id;
+}
+
+/* A header wins over a prefix, since a datum may begin as a prefix does. Looking for it is not for
+ * every record: one whose prefix names the schema the input had last, on an input where no header
+ * was ever seen, is taken as it stands. */
+static bool split_confluent(struct decode *decode, struct record *record)
+{
+    uint16_t input = record->origin.input;
+    const struct compiled *last = decode->last[input];
+    bool is_split = wire_split(record->payload, &record->schema_id, &record->datum);
+    bool is_usual =
+        is_split && last && last->schema_key == record->schema_id && !decode->reads_headers[input];
+    if (!is_usual) {
+        struct bytes header = kafka_header(record, WIRE_ID_HEADER);
+        if (header.data) {
+            decode->reads_headers[input] = true;
+            record->schema_id = 0;
+            is_split = read_header(record, header);
+        }
+    }
+    record->schema_key = record->schema_id;
+    return is_split;
+}
+
+static bool split(struct decode *decode, struct record *record)
+{
+    switch (decode->environment.config->inputs[record->origin.input].wire) {
+    case WIRE_CONFLUENT:
+        return split_confluent(decode, record);
+    case WIRE_SINGLE_OBJECT:
+        return wire_split_single_object(record->payload, &record->schema_key, &record->datum);
+    case WIRE_FIXED:
+        record->schema_key = 0;
+        record->datum = record->payload;
+        return true;
+    }
+    return false;
 }
 
 /* What follows a held record in its partition comes again with it. */
@@ -145,13 +197,48 @@ static bool decode_record(struct decode *decode, struct batch *batch, uint32_t i
     record->subjects_count = 0;
     if (record->status != RECORD_OK)
         return true;
-    if (wire_split(record->payload, &record->schema_id, &record->datum))
+    if (split(decode, record))
         find_projection(decode, record);
     else
         record->status = RECORD_WIRE_INVALID;
     if (record->status == RECORD_HELD)
         forget_later(batch, index);
     return record->status != RECORD_OK || take_documents(batch, index);
+}
+
+/* A schema that all records of an input share is compiled at once: a fault in it is the
+ * configuration's, not theirs. */
+static enum status compile_fixed(struct decode *decode, uint16_t input, struct error *err)
+{
+    const char *path = decode->environment.config->inputs[input].schema_path;
+    struct buffer schema = {0};
+    enum status status = schema_text_read(path, &schema, err);
+    if (status == STATUS_OK) {
+        const struct compiled *compiled =
+            compile(decode, input, 0, bytes_of(schema.data, schema.size));
+        if (!compiled->projection)
+            status = error_fail(err, EX_CONFIG, "schema '%s': %s", path, compiled->refusal);
+    }
+    buffer_close(&schema);
+    return status;
+}
+
+static enum status decode_open(const struct environment *environment, void **state,
+                               struct error *err)
+{
+    const struct config *config = environment->config;
+    struct decode *decode = memory_new(1, sizeof *decode);
+    decode->environment = *environment;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < config->inputs_count; i++)
+        if (config->inputs[i].wire == WIRE_FIXED)
+            status = compile_fixed(decode, (uint16_t)i, err);
+    if (status != STATUS_OK) {
+        decode_close(decode);
+        return status;
+    }
+    *state = decode;
+    return STATUS_OK;
 }
 
 static enum status decode_process(void *state, struct batch *batch, struct error *err)

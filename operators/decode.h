@@ -4,7 +4,7 @@
  * schema id, projection, status, subjects; window_end. A record that does not fit ends the window;
  * one that does not fit alone is taken slice by slice. A schema not known yet makes the record HELD
  * and the later ones of its partition FORGOTTEN (design 3).
- * Wire format: Confluent, 0x00 and the schema id as 4 bytes big-endian.
+ * Wire formats (support/wire.h), by input: Confluent, single object, or one schema for all records.
  */
 #ifndef CHECKIT_DECODE_STEP_H
 #define CHECKIT_DECODE_STEP_H

@@ -72,6 +72,17 @@ static enum status release(struct source *source, struct batch *batch, struct er
     return STATUS_OK;
 }
 
+static bool is_pending(const struct environment *environment, const struct ledger_slot *slot)
+{
+    struct bytes schema;
+    struct registry *registry = environment->registry;
+    bool is_fingerprint = environment->config->inputs[slot->input].wire == WIRE_SINGLE_OBJECT;
+    enum registry_answer answer =
+        is_fingerprint ? registry_find_fingerprint(registry, slot->held_schema_key, &schema)
+                       : registry_find(registry, (uint32_t)slot->held_schema_key, &schema);
+    return answer == REGISTRY_PENDING;
+}
+
 /* Resumes the held partitions whose schema has an answer now. */
 static enum status resume(struct source *source, struct error *err)
 {
@@ -86,9 +97,7 @@ static enum status resume(struct source *source, struct error *err)
         struct ledger_slot *slot = ledger_slot(environment->ledger, i);
         if (!slot || !slot->held)
             continue;
-        struct bytes schema;
-        if (registry_find(environment->registry, slot->held_schema_id, &schema) ==
-            REGISTRY_PENDING) {
+        if (is_pending(environment, slot)) {
             source->held++;
             continue;
         }

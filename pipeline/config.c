@@ -12,7 +12,7 @@
 #include "pipeline/config_internal.h"
 #include "pipeline/nearest.h"
 
-enum { NAMES_MAX = 64, FILES_MAX = 16, SECRETS_MAX = 4 };
+enum { NAMES_MAX = 64, FILES_MAX = 16 + INPUTS_MAX, SECRETS_MAX = 4 };
 
 /* What config_close frees: the texts of a configuration stand beside it. */
 struct owned {
@@ -267,6 +267,10 @@ static enum status read_input(struct config_reader *reader, const struct config_
     if (input->mapping.documents_count == 0)
         return config_tree_fault(&reader->tree, node, "documents", err,
                                  "is missing; give it, or a preset: booking or banking");
+    if ((input->wire == WIRE_FIXED) != (input->schema_path != NULL))
+        return config_tree_fault(&reader->tree, node, "schema", err, "%s",
+                                 input->schema_path ? "is for wire: fixed only"
+                                                    : "is missing; wire: fixed needs it");
     /* A preset's fixed sector gives way to a field that is named to hold it. */
     const struct config_node *event = config_tree_find(node, "event");
     if (config_tree_find(event, "sector") && !config_tree_find(node, "sector"))
@@ -301,6 +305,14 @@ static enum status read_list_or_mapping(struct config_reader *reader,
 
 /* --- keys that go together ------------------------------------------------------------------- */
 
+static bool has_wire(const struct config *config, enum wire wire)
+{
+    for (uint32_t i = 0; i < config->inputs_count; i++)
+        if (config->inputs[i].wire == wire)
+            return true;
+    return false;
+}
+
 static enum status refuse_alone(const struct config_reader *reader, const struct config_node *node,
                                 struct error *err)
 {
@@ -318,7 +330,11 @@ static enum status check_schemas(const struct config_reader *reader, struct erro
         return config_tree_fault(tree, schemas ? schemas : tree->nodes,
                                  schemas ? "folder" : "schemas.folder", err,
                                  "is missing; give it, or schemas.registry");
-    if (config->schemas_folder && config->schemas_registry)
+    bool needs_folder = has_wire(config, WIRE_SINGLE_OBJECT);
+    if (needs_folder && !config->schemas_folder)
+        return config_tree_fault(tree, schemas, "folder", err,
+                                 "is missing; wire: single_object finds its schemas there");
+    if (!needs_folder && config->schemas_folder && config->schemas_registry)
         return config_tree_fault(tree, config_tree_find(schemas, "registry"), NULL, err,
                                  "stands beside schemas.folder: give one of them");
     for (size_t i = 0; i < sizeof of_registry / sizeof *of_registry; i++) {

@@ -28,8 +28,17 @@ struct kafka_property {
     const char *value;
 };
 
+/* How the bytes of a record tell the schema they were written with. */
+enum wire {
+    WIRE_CONFLUENT,     /* an id, in a prefix or a header */
+    WIRE_SINGLE_OBJECT, /* a fingerprint, in a prefix */
+    WIRE_FIXED          /* not at all: it is schema_path for all records */
+};
+
 struct input {
     const char *topic;
+    enum wire wire;
+    const char *schema_path; /* with WIRE_FIXED, else NULL */
     struct mapping mapping;
 };
 

@@ -107,7 +107,8 @@ const struct config_property config_properties[] = {
 
     {TOP(schemas_folder), .group = "schemas", .name = "folder", .type = CONFIG_FILE,
      .help = "folder of Avro schemas by id, `ID.avsc`; `checkit schemas` writes ours. Either this "
-             "or `schemas.registry`"},
+             "or `schemas.registry`; both with `wire: single_object`, whose schemas are here, by "
+             "fingerprint"},
     {TOP(schemas_registry), .group = "schemas", .name = "registry", .type = CONFIG_URLS,
      .help = "schema registry with Confluent's API, path included; of several URLs one that "
              "answers is asked. Proxies are those of the environment (`https_proxy`, `no_proxy`)"},
@@ -143,6 +144,14 @@ const struct config_property config_properties[] = {
 
     {INPUT(topic), .name = "topic", .type = CONFIG_TOPIC, .required = true,
      .help = "the topic to read"},
+    {INPUT(wire), .name = "wire", .type = CONFIG_CHOICE, .choices = "confluent|single_object|fixed",
+     .fallback = "confluent",
+     .help =
+         "how a record names its writer's schema: by an id (prefix, or header "
+         "`__value_schema_id`), by the fingerprint of Avro's single-object encoding (the schema "
+         "is then in `schemas.folder`), or not at all: it is `schema` for all of them"},
+    {INPUT(schema_path), .name = "schema", .type = CONFIG_FILE,
+     .help = "with `wire: fixed`, the Avro schema all records of this topic are written with"},
     {INPUT(mapping), .name = "preset", .type = CONFIG_PRESET, .choices = "booking|banking",
      .help = "takes the field paths of `schemas/BookingEvent.avsc` or `BankingEvent.avsc`; what "
              "stands beside it wins"},

@@ -164,7 +164,7 @@ static void hold(struct ledger_slot *slot, const struct record *record)
     slot->held = true;
     slot->sought = true;
     slot->held_offset = record->origin.offset;
-    slot->held_schema_id = record->schema_id;
+    slot->held_schema_key = record->schema_key;
 }
 
 /* The record is done with: the position moves behind it, or back to where a log that was cut off

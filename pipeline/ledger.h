@@ -36,7 +36,7 @@ struct ledger_slot {
     bool sought; /* moved back: what the consumer calls its position is not to be trusted yet */
     bool moved;  /* a record, or a gap, was counted since it was taken */
     int32_t partition;
-    uint32_t held_schema_id;
+    uint64_t held_schema_key;
     int64_t held_offset;
     int64_t from_offset; /* where its next receipt begins */
     int64_t next_offset; /* after the last record wholly screened, or what the consumer said */

@@ -17,7 +17,7 @@ enum record_status {
     RECORD_FORGOTTEN,          /* its partition was taken away or sought back: as if never read */
     RECORD_VALUE_MISSING,      /* null value */
     RECORD_TOO_LARGE,          /* above RECORD_BYTES_MAX */
-    RECORD_WIRE_INVALID,       /* not 0x00 and a schema id */
+    RECORD_WIRE_INVALID,       /* does not name a schema as the input has it */
     RECORD_SCHEMA_UNKNOWN,     /* the registry says there is no such id */
     RECORD_SCHEMA_REFUSED,     /* the schema lacks the number path, or is beyond the limits */
     RECORD_DATUM_INVALID,      /* the bytes do not follow the schema */
@@ -40,9 +40,10 @@ struct record {
     struct bytes datum;   /* payload without the wire prefix, set by decode */
     struct origin origin;
     int64_t received_at_ms;
-    uint64_t offsets_lost; /* with RECORD_OFFSETS_LOST: how many, from origin.offset on */
-    int64_t resumes_at;    /* and where reading goes on; below origin.offset in a log cut off */
-    uint32_t schema_id;
+    uint64_t offsets_lost;   /* with RECORD_OFFSETS_LOST: how many, from origin.offset on */
+    int64_t resumes_at;      /* and where reading goes on; below origin.offset in a log cut off */
+    uint64_t schema_key;     /* what the schema is found by: an id, or a fingerprint */
+    uint32_t schema_id;      /* the id; 0: none was read */
     uint32_t documents_done; /* screened in earlier rounds, when the record is sliced */
     uint32_t subjects_first; /* of this round: index into the batch */
     uint32_t subjects_count;

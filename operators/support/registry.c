@@ -1,6 +1,7 @@
 #include "operators/support/registry_internal.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "pipeline/config.h"
 
 enum {
+    KEY_TEXT_SIZE = 24,
     ABSENT_REMEMBERED_MAX = 1024, /* ids from garbage must not fill the memory */
 };
 
@@ -19,9 +21,16 @@ static const uint64_t absent_ns = 30000 * ms_ns;
 static const uint64_t backoff_min_ns = 100 * ms_ns;
 static const uint64_t backoff_max_ns = 5000 * ms_ns;
 
-/* One id that was asked for. While pending, due_ns is the next try; while absent, the end of it. */
+/* What a schema is found by. */
+struct key {
+    bool is_fingerprint; /* of a file in the folder; else an id */
+    uint64_t value;
+};
+
+/* One key that was asked for. While pending, due_ns is the next try; while absent, the end of it.
+ */
 struct slot {
-    uint32_t id;
+    struct key key;
     enum registry_answer answer;
     char *text; /* of a found schema; owned, never moves */
     size_t size;
@@ -31,11 +40,12 @@ struct slot {
 
 struct registry {
     struct registry_source source;
+    const char *folder;    /* of fingerprints; NULL: there is none */
     atomic_bool cancelled; /* what is being fetched is no longer wanted */
     pthread_t thread;
     pthread_mutex_t mutex; /* everything below */
     pthread_cond_t changed;
-    struct slot *slots; /* ordered by id */
+    struct slot *slots; /* ordered by key */
     uint32_t slots_count;
     uint32_t absent_count;
     bool closing;
@@ -43,14 +53,19 @@ struct registry {
 
 /* --- the table: the caller holds the mutex -------------------------------------------------- */
 
-/* Where the id is, or would be. */
-static uint32_t place_of(const struct registry *registry, uint32_t id)
+static bool is_before(struct key a, struct key b)
+{
+    return a.is_fingerprint == b.is_fingerprint ? a.value < b.value : b.is_fingerprint;
+}
+
+/* Where the key is, or would be. */
+static uint32_t place_of(const struct registry *registry, struct key key)
 {
     uint32_t low = 0;
     uint32_t high = registry->slots_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (registry->slots[middle].id < id)
+        if (is_before(registry->slots[middle].key, key))
             low = middle + 1;
         else
             high = middle;
@@ -58,21 +73,21 @@ static uint32_t place_of(const struct registry *registry, uint32_t id)
     return low;
 }
 
-static struct slot *find_slot(const struct registry *registry, uint32_t id)
+static struct slot *find_slot(const struct registry *registry, struct key key)
 {
-    uint32_t place = place_of(registry, id);
-    bool is_there = place < registry->slots_count && registry->slots[place].id == id;
+    uint32_t place = place_of(registry, key);
+    bool is_there = place < registry->slots_count && !is_before(key, registry->slots[place].key);
     return is_there ? &registry->slots[place] : NULL;
 }
 
-static void add_slot(struct registry *registry, uint32_t id)
+static void add_slot(struct registry *registry, struct key key)
 {
-    uint32_t place = place_of(registry, id);
+    uint32_t place = place_of(registry, key);
     registry->slots =
         memory_resize(registry->slots, registry->slots_count + 1, sizeof *registry->slots);
     struct slot *slot = &registry->slots[place];
     memmove(slot + 1, slot, (registry->slots_count - place) * sizeof *slot);
-    *slot = (struct slot){.id = id, .answer = REGISTRY_PENDING};
+    *slot = (struct slot){.key = key, .answer = REGISTRY_PENDING};
     registry->slots_count++;
 }
 
@@ -104,9 +119,9 @@ static struct slot *next_pending(const struct registry *registry)
     return next;
 }
 
-static void keep(struct registry *registry, uint32_t id, const struct registry_fetched *fetched)
+static void keep(struct registry *registry, struct key key, const struct registry_fetched *fetched)
 {
-    struct slot *slot = find_slot(registry, id);
+    struct slot *slot = find_slot(registry, key);
     assert(slot && slot->answer == REGISTRY_PENDING); /* only absent ones are forgotten */
     uint64_t now_ns = clock_monotonic_ns();
     if (fetched->answer == REGISTRY_PENDING) {
@@ -125,18 +140,28 @@ static void keep(struct registry *registry, uint32_t id, const struct registry_f
 
 /* --- the fetch thread ----------------------------------------------------------------------- */
 
-static void report(const struct registry *registry, uint32_t id,
+static void report(const struct registry *registry, struct key key,
                    const struct registry_fetched *fetched)
 {
+    char text[KEY_TEXT_SIZE];
+    const char *kind = key.is_fingerprint ? "fingerprint" : "id";
+    const char *from = key.is_fingerprint ? registry->folder : registry->source.name;
+    (void)snprintf(text, sizeof text, key.is_fingerprint ? "%016" PRIx64 : "%" PRIu64, key.value);
     if (fetched->answer == REGISTRY_FOUND)
-        LOG_INFO("registry", "schema found", LOG_INTEGER("id", id));
+        LOG_INFO("registry", "schema found", LOG_TEXT(kind, text));
     else if (fetched->answer == REGISTRY_PENDING)
-        LOG_WARN("registry", "no answer, records of this schema are held",
-                 LOG_TEXT("source", registry->source.name), LOG_INTEGER("id", id),
-                 LOG_TEXT("reason", fetched->reason));
+        LOG_WARN("registry", "no answer, records of this schema are held", LOG_TEXT("source", from),
+                 LOG_TEXT(kind, text), LOG_TEXT("reason", fetched->reason));
     else
-        LOG_WARN("registry", "no such schema", LOG_TEXT("source", registry->source.name),
-                 LOG_INTEGER("id", id), LOG_TEXT("reason", fetched->reason));
+        LOG_WARN("registry", "no such schema", LOG_TEXT("source", from), LOG_TEXT(kind, text),
+                 LOG_TEXT("reason", fetched->reason));
+}
+
+static struct registry_fetched fetch(const struct registry *registry, struct key key)
+{
+    if (key.is_fingerprint)
+        return registry_folder_fetch(registry->folder, key.value);
+    return registry->source.fetch(registry->source.state, (uint32_t)key.value);
 }
 
 /* Waits until something changes, or until the given time; 0: no time. Spurious ends are fine. */
@@ -161,13 +186,13 @@ static void *run_fetches(void *argument)
             wait_for_change(registry, next ? next->due_ns : 0);
             continue;
         }
-        uint32_t id = next->id;
+        struct key key = next->key;
         (void)pthread_mutex_unlock(&registry->mutex);
-        struct registry_fetched fetched = registry->source.fetch(registry->source.state, id);
+        struct registry_fetched fetched = fetch(registry, key);
         if (!atomic_load(&registry->cancelled))
-            report(registry, id, &fetched);
+            report(registry, key, &fetched);
         (void)pthread_mutex_lock(&registry->mutex);
-        keep(registry, id, &fetched);
+        keep(registry, key, &fetched);
     }
     (void)pthread_mutex_unlock(&registry->mutex);
     return NULL;
@@ -197,19 +222,16 @@ void registry_name_of(const char *schema, char out[REGISTRY_NAME_SIZE])
 
 /* --- interface ------------------------------------------------------------------------------ */
 
-enum registry_answer registry_find(struct registry *registry, uint32_t id, struct bytes *schema)
+static enum registry_answer find(struct registry *registry, struct key key, struct bytes *schema)
 {
-    *schema = (struct bytes){NULL, 0};
-    if (id == 0)
-        return REGISTRY_ABSENT; /* registries count from 1 */
     (void)pthread_mutex_lock(&registry->mutex);
-    struct slot *slot = find_slot(registry, id);
+    struct slot *slot = find_slot(registry, key);
     bool is_news = !slot;
     if (!slot) {
-        add_slot(registry, id);
-        slot = find_slot(registry, id);
+        add_slot(registry, key);
+        slot = find_slot(registry, key);
     } else if (slot->answer == REGISTRY_ABSENT && clock_monotonic_ns() >= slot->due_ns) {
-        *slot = (struct slot){.id = id, .answer = REGISTRY_PENDING};
+        *slot = (struct slot){.key = key, .answer = REGISTRY_PENDING};
         registry->absent_count--;
         is_news = true;
     }
@@ -251,11 +273,28 @@ static enum status start(struct registry *registry, struct registry **out, struc
     return status;
 }
 
+enum registry_answer registry_find(struct registry *registry, uint32_t id, struct bytes *schema)
+{
+    *schema = (struct bytes){NULL, 0};
+    if (id == 0)
+        return REGISTRY_ABSENT; /* registries count from 1 */
+    return find(registry, (struct key){false, id}, schema);
+}
+
+enum registry_answer registry_find_fingerprint(struct registry *registry, uint64_t fingerprint,
+                                               struct bytes *schema)
+{
+    assert(registry->folder); /* the configuration asks for one */
+    return find(registry, (struct key){true, fingerprint}, schema);
+}
+
 enum status registry_open_folder(const char *folder, struct registry **out, struct error *err)
 {
     struct registry *registry = memory_new(1, sizeof *registry);
-    if (registry_folder_open(folder, &registry->source, err) == STATUS_OK)
+    if (registry_folder_open(folder, &registry->source, err) == STATUS_OK) {
+        registry->folder = registry->source.name;
         return start(registry, out, err);
+    }
     memory_free(registry);
     return STATUS_FAIL;
 }
@@ -265,6 +304,7 @@ enum status registry_open(const struct config *config, struct registry **out, st
     if (!config->schemas_registry)
         return registry_open_folder(config->schemas_folder, out, err);
     struct registry *registry = memory_new(1, sizeof *registry);
+    registry->folder = config->schemas_folder;
     if (registry_http_open(config, &registry->cancelled, &registry->source, err) == STATUS_OK)
         return start(registry, out, err);
     memory_free(registry);

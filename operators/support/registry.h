@@ -50,6 +50,10 @@ void registry_close(struct registry *registry);
 /* Any thread. *schema is JSON text with a NUL behind it, valid until registry_close. */
 enum registry_answer registry_find(struct registry *registry, uint32_t id, struct bytes *schema);
 
+/* The same by CRC-64-AVRO, always out of the folder, where all files are looked through. */
+enum registry_answer registry_find_fingerprint(struct registry *registry, uint64_t fingerprint,
+                                               struct bytes *schema);
+
 /* The id of a schema of ours that is written to the topic, asked once at start, on the caller's
  * thread. Of a folder: of a file equal to it, white space aside; of several the lowest, so that all
  * processes agree. Of a registry: under the subject TOPIC-value, where it is registered first when

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "operators/support/schema_text.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/limits.h"
@@ -155,6 +156,53 @@ static enum status id_of(void *state, const char *topic, const char *our_schema,
                       "no file ID.avsc in '%s' holds our schema %s: `checkit schemas DIR` writes "
                       "our schemas, copy that one into the folder under a free id",
                       folder, name);
+}
+
+/* --- by fingerprint ------------------------------------------------------------------------- */
+
+static bool has_fingerprint(const struct registry_fetched *fetched, uint64_t fingerprint)
+{
+    struct buffer canonical = {0};
+    struct error ignored; /* no Avro schema: it has none, and whoever uses it by its id is told */
+    bool is_equal =
+        schema_text_canonical(bytes_of(fetched->text, fetched->size), &canonical, &ignored) ==
+            STATUS_OK &&
+        schema_text_fingerprint(bytes_of(canonical.data, canonical.size)) == fingerprint;
+    buffer_close(&canonical);
+    return is_equal;
+}
+
+/* Looks through all files; *found is the best so far. */
+static void look_through(const char *folder, DIR *directory, uint64_t fingerprint,
+                         struct registry_fetched *found)
+{
+    uint32_t lowest = 0;
+    for (const struct dirent *file = readdir(directory); file; file = readdir(directory)) {
+        uint32_t id = id_of_name(file->d_name);
+        if (id == 0 || (lowest != 0 && id > lowest))
+            continue;
+        struct registry_fetched fetched = fetch((void *)(uintptr_t)folder, id);
+        bool is_it = fetched.answer == REGISTRY_FOUND && has_fingerprint(&fetched, fingerprint);
+        if (is_it || (fetched.answer == REGISTRY_PENDING && lowest == 0)) {
+            memory_free(found->text);
+            *found = fetched;
+            lowest = is_it ? id : lowest;
+            continue;
+        }
+        memory_free(fetched.text);
+    }
+}
+
+struct registry_fetched registry_folder_fetch(const char *folder, uint64_t fingerprint)
+{
+    struct registry_fetched found =
+        registry_fetched_not(REGISTRY_ABSENT, "no file has that fingerprint");
+    DIR *directory = opendir(folder);
+    if (!directory)
+        return no_answer(errno);
+    look_through(folder, directory, fingerprint, &found);
+    (void)closedir(directory);
+    return found;
 }
 
 /* --- interface ------------------------------------------------------------------------------ */

@@ -44,6 +44,10 @@ struct registry_source {
 enum status registry_folder_open(const char *folder, struct registry_source *source,
                                  struct error *err) MUST_USE;
 
+/* The schema with that fingerprint, of the file with the lowest id. A file that cannot be read
+ * makes this no answer: it could be the one. */
+struct registry_fetched registry_folder_fetch(const char *folder, uint64_t fingerprint);
+
 /* cancelled: set when the fetch thread is to give up what it is asking; outlives the source. */
 enum status registry_http_open(const struct config *config, const atomic_bool *cancelled,
                                struct registry_source *source, struct error *err) MUST_USE;

@@ -1,5 +1,6 @@
 #include "operators/support/schema_text.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "operators/support/json.h"
@@ -421,6 +422,27 @@ enum status schema_text_canonical(struct bytes schema, struct buffer *out, struc
     json_close(root);
     close_walk(&walk);
     return status;
+}
+
+enum status schema_text_read(const char *path, struct buffer *out, struct error *err)
+{
+    enum { PIECE = 4096 };
+    char piece[PIECE];
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return error_fail(err, EX_CONFIG, "schema '%s' cannot be read: %s", path,
+                          strerrordesc_np(errno));
+    size_t got = 1;
+    while (got > 0 && out->size <= SCHEMA_BYTES_MAX) {
+        got = fread(piece, 1, sizeof piece, file);
+        buffer_add(out, piece, got);
+    }
+    bool is_read = !ferror(file);
+    (void)fclose(file);
+    if (is_read && out->size <= SCHEMA_BYTES_MAX)
+        return STATUS_OK;
+    return error_fail(err, EX_CONFIG, "schema '%s' cannot be read%s", path,
+                      is_read ? ": it is larger than 1 MB" : "");
 }
 
 uint64_t schema_text_fingerprint(struct bytes canonical)

@@ -26,6 +26,10 @@ enum status schema_text_inline(struct bytes schema, const struct bytes *others,
 enum status schema_text_canonical(struct bytes schema, struct buffer *out,
                                   struct error *err) MUST_USE;
 
+/* The schema in a file, at most SCHEMA_BYTES_MAX, with a NUL behind it; *out is the caller's:
+ * buffer_close, also after a failure. EX_CONFIG. */
+enum status schema_text_read(const char *path, struct buffer *out, struct error *err) MUST_USE;
+
 /* CRC-64-AVRO, of a canonical form. */
 uint64_t schema_text_fingerprint(struct bytes canonical);
 

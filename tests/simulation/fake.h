@@ -92,6 +92,8 @@ void fake_clock_set_ms(uint64_t ms); /* since the reset */
 /* Schemas exist once they are given; until then the registry is pending, or says no. */
 void fake_registry_give(uint32_t id, const char *schema);
 void fake_registry_deny(uint32_t id, bool deny);
+/* By fingerprint; without a text it is pending. */
+void fake_registry_give_object(uint32_t place, uint64_t fingerprint, const char *schema);
 void fake_registry_reset(void);
 
 #endif

@@ -557,6 +557,16 @@ uint32_t kafka_headers_count(const struct record *record)
     return message ? message->headers_count : 0;
 }
 
+struct bytes kafka_header(const struct record *record, const char *name)
+{
+    const struct fake_message *message = record->message;
+    struct bytes value = {0};
+    for (uint32_t i = 0; message && i < message->headers_count; i++)
+        if (strcmp(message->headers[i].name, name) == 0)
+            value = message->headers[i].value; /* the last counts */
+    return value;
+}
+
 uint32_t kafka_headers(const struct record *record, struct kafka_header_field *out,
                        uint32_t capacity)
 {

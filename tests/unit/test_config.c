@@ -858,6 +858,37 @@ Test(config, secret_is_a_value_a_file_or_of_the_environment)
     (void)rmdir(folder);
 }
 
+#define WITH_INPUT(input) KAFKA "inputs:\n- {topic: t, preset: booking, " input "}\n" STORE
+
+Test(config, wire_of_an_input_is_read)
+{
+    struct config *config = parse(MINIMAL);
+    cr_assert_eq(config->inputs[0].wire, WIRE_CONFLUENT);
+    config_close(config);
+    config = parse(WITH_INPUT("wire: fixed, schema: s.avsc") KEYS);
+    cr_assert_eq(config->inputs[0].wire, WIRE_FIXED);
+    cr_assert_str_eq(config->inputs[0].schema_path, "s.avsc");
+    config_close(config);
+    config = parse(WITH_INPUT("wire: single_object") KEYS);
+    cr_assert_eq(config->inputs[0].wire, WIRE_SINGLE_OBJECT);
+    config_close(config);
+    config = parse(WITH_INPUT("wire: single_object") "identity_key: i\nschemas: {folder: f, "
+                                                     "registry: 'http://r'}\n");
+    cr_assert_not_null(config->schemas_folder);
+    cr_assert_not_null(config->schemas_registry);
+    config_close(config);
+    expect_fault(WITH_INPUT("wire: fixed") KEYS,
+                 "f.yaml:3: inputs[0].schema: is missing; wire: fixed needs it");
+    expect_fault(WITH_INPUT("schema: s.avsc") KEYS,
+                 "f.yaml:3: inputs[0].schema: is for wire: fixed only");
+    expect_fault(WITH_INPUT("wire: json") KEYS, "f.yaml:3: inputs[0].wire: 'json': must be "
+                                                "confluent, single_object or fixed");
+    expect_fault(WITH_INPUT("wire: single_object") "identity_key: i\nschemas: {registry: "
+                                                   "'http://r'}\n",
+                 "f.yaml:6: schemas.folder: is missing; wire: single_object finds its schemas "
+                 "there");
+}
+
 static char *read_file(const char *path)
 {
     FILE *in = fopen(path, "r");

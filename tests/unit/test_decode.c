@@ -268,3 +268,175 @@ Test(decode, record_of_one_document_too_many_ends_as_a_dead_letter)
     cr_assert_eq(batch->records[0].status, RECORD_TOO_MANY_DOCUMENTS);
     cr_assert_eq(batch->records[0].subjects_count, 0);
 }
+
+/* --- other ways to name a schema -------------------------------------------------------------- */
+
+static struct fake_message messages[8];
+static struct kafka_header_field fields[8];
+
+/* A record with the id header as given, and a payload without prefix where it is to have none. */
+static struct record *add_with_header(const void *header, size_t size, bool with_prefix)
+{
+    uint32_t place = batch->records_count;
+    struct record *record = add(0, 0, RIG_SCHEMA, 0, 2);
+    if (!with_prefix)
+        record->payload = bytes_of(record->payload.data + 5, record->payload.size - 5);
+    fields[place] = (struct kafka_header_field){"__value_schema_id", bytes_of(header, size)};
+    messages[place] = (struct fake_message){.headers = &fields[place], .headers_count = 1};
+    record->message = &messages[place];
+    return record;
+}
+
+static void forget_messages(void)
+{
+    for (uint32_t i = 0; i < batch->records_count; i++)
+        batch->records[i].message = NULL;
+}
+
+Test(decode, id_is_read_out_of_the_header)
+{
+    struct record *record = add_with_header("\0\0\0\0\1", 5, false);
+    run();
+    forget_messages();
+    cr_assert_eq(record->status, RECORD_OK);
+    cr_assert_eq(record->schema_id, RIG_SCHEMA);
+    cr_assert_eq(record->subjects_count, 2);
+    cr_assert(bytes_equal_text(batch->documents[0].number, "QW1000003"));
+}
+
+/* A datum may begin as a prefix does: here with the id the input had last. */
+Test(decode, header_wins_over_what_looks_like_a_prefix)
+{
+    static const uint8_t datum[] = {0, 0, 0, 0, 1, 0};
+    struct record *first = add_with_header("\0\0\0\0\1", 5, false);
+    struct record *second = add_with_header("\0\0\0\0\1", 5, false);
+    second->payload = bytes_of(datum, sizeof datum); /* an event without id and documents */
+    struct record *third = add(0, 0, RIG_SCHEMA, 5, 1);
+    struct record *other = add(1, 0, RIG_SCHEMA, 6, 1);
+    run();
+    forget_messages();
+    cr_assert_eq(first->status, RECORD_OK);
+    cr_assert_eq(second->status, RECORD_OK);
+    cr_assert_eq(second->datum.size, sizeof datum);
+    cr_assert_eq(third->status, RECORD_OK);
+    cr_assert_eq(third->datum.size, third->payload.size - 5);
+    cr_assert_eq(third->subjects_count, 1);
+    cr_assert_eq(other->subjects_count, 1);
+}
+
+Test(decode, header_of_another_schema_wins_over_the_prefix)
+{
+    struct record *record = add_with_header("\0\0\0\0\3", 5, true);
+    run();
+    forget_messages();
+    cr_assert_eq(record->status, RECORD_SCHEMA_UNKNOWN);
+    cr_assert_eq(record->schema_id, RIG_SCHEMA_DENIED);
+}
+
+Test(decode, header_without_an_id_is_told)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *word;
+    } headers[] = {{"\1ABCDEFGHIJKLMNOP", 17, "GUID"}, {"\1ABCDEFGHIJKLMNO", 16, "no schema id"},
+                   {"\0\0\0\1", 4, "no schema id"},    {"\0\0\0\0\1\1", 6, "no schema id"},
+                   {"\2\0\0\0\1", 5, "no schema id"},  {"", 0, "no schema id"}};
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        (void)add_with_header(headers[i].bytes, headers[i].size, true);
+    run();
+    forget_messages();
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        const struct record *record = &batch->records[i];
+        cr_assert_eq(record->status, RECORD_WIRE_INVALID, "%zu", i);
+        cr_assert_not_null(strstr(record->detail, headers[i].word), "%s", record->detail);
+        cr_assert_eq(record->schema_id, 0);
+    }
+}
+
+/* The rig's payload with another prefix before its datum, which is 5 bytes shorter or longer. */
+static struct record *add_object(const char *prefix, size_t size)
+{
+    struct record *record = add(0, 0, RIG_SCHEMA, 0, 2);
+    uint8_t *buffer = buffers[batch->records_count - 1];
+    memmove(buffer + size, buffer + 5, record->payload.size - 5);
+    memcpy(buffer, prefix, size);
+    record->payload = bytes_of(buffer, record->payload.size - 5 + size);
+    return record;
+}
+
+Test(decode, single_object_is_found_by_its_fingerprint)
+{
+    rig->config.inputs[0].wire = WIRE_SINGLE_OBJECT;
+    fake_registry_give_object(0, 0xF1E2D3C4B5A69788, rig_schema);
+    fake_registry_give_object(1, 2, NULL);
+    struct record *good = add_object("\xC3\x01\x88\x97\xA6\xB5\xC4\xD3\xE2\xF1", 10);
+    struct record *again = add_object("\xC3\x01\x88\x97\xA6\xB5\xC4\xD3\xE2\xF1", 10);
+    struct record *unknown = add_object("\xC3\x01\x89\x97\xA6\xB5\xC4\xD3\xE2\xF1", 10);
+    struct record *held = add_object("\xC3\x01\2\0\0\0\0\0\0\0", 10);
+    held->origin.partition = 1;
+    run();
+    cr_assert_eq(good->status, RECORD_OK);
+    cr_assert_eq(again->status, RECORD_OK);
+    cr_assert_eq(good->subjects_count, 2);
+    cr_assert_eq(good->schema_id, 0);
+    cr_assert_eq(unknown->status, RECORD_SCHEMA_UNKNOWN);
+    cr_assert_eq(held->status, RECORD_HELD);
+    cr_assert_eq(held->schema_key, 2);
+}
+
+Test(decode, what_is_no_single_object_is_invalid)
+{
+    rig->config.inputs[0].wire = WIRE_SINGLE_OBJECT;
+    (void)add(0, 0, RIG_SCHEMA, 0, 1);
+    (void)add_object("\xC3\x02\x88\x97\xA6\xB5\xC4\xD3\xE2\xF1", 10);
+    struct record *cut = add_object("\xC3\x01\x88\x97\xA6\xB5\xC4\xD3\xE2\xF1", 10);
+    cut->payload.size = 9;
+    run();
+    for (uint32_t i = 0; i < 3; i++)
+        cr_assert_eq(batch->records[i].status, RECORD_WIRE_INVALID, "%u", i);
+}
+
+/* --- one schema for all ----------------------------------------------------------------------- */
+
+static char schema_path[] = "/tmp/checkit-decode-XXXXXX";
+
+static enum status open_fixed(const char *schema, void **state, struct error *err)
+{
+    int file = mkstemp(schema_path);
+    cr_assert_geq(file, 0);
+    cr_assert_eq(write(file, schema, strlen(schema)), (ssize_t)strlen(schema));
+    (void)close(file);
+    rig->config.inputs[0].wire = WIRE_FIXED;
+    rig->config.inputs[0].schema_path = schema_path;
+    enum status status = decode_step.open(&rig->environment, state, err);
+    (void)unlink(schema_path);
+    return status;
+}
+
+Test(decode, fixed_schema_is_that_of_every_record)
+{
+    struct error err = {0};
+    void *fixed = NULL;
+    cr_assert_eq(open_fixed(rig_schema, &fixed, &err), STATUS_OK, "%s", err.text);
+    struct record *record = add_object("", 0);
+    struct record *other = add(1, 0, RIG_SCHEMA, 0, 1);
+    rig_step_run(rig, &decode_step, fixed);
+    cr_assert_eq(record->status, RECORD_OK);
+    cr_assert_eq(record->subjects_count, 2);
+    cr_assert_eq(record->schema_id, 0);
+    cr_assert_eq(other->subjects_count, 1);
+    decode_step.close(fixed);
+}
+
+Test(decode, fixed_schema_that_cannot_be_used_is_a_fault_of_the_configuration)
+{
+    struct error err = {0};
+    void *fixed = NULL;
+    cr_assert_eq(open_fixed(rig_schema_refused, &fixed, &err), STATUS_FAIL);
+    cr_assert_eq(err.exit_code, EX_CONFIG);
+    cr_assert_not_null(strstr(err.text, schema_path), "%s", err.text);
+    cr_assert_eq(decode_step.open(&rig->environment, &fixed, &err), STATUS_FAIL); /* it has gone */
+    cr_assert_eq(err.exit_code, EX_CONFIG);
+    cr_assert_not_null(strstr(err.text, "cannot be read"), "%s", err.text);
+}

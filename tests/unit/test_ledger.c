@@ -114,12 +114,12 @@ Test(ledger, held_record_marks_its_partition_as_its_window_is_counted)
 {
     ledger_take(ledger, 0, 1, 50);
     fill_window(1, 52, 1, RECORD_HELD);
-    batch->records[0].schema_id = 7;
+    batch->records[0].schema_key = UINT64_MAX;
     ledger_count_window(ledger, batch);
     cr_assert(slot_of(0, 1)->held);
     cr_assert(slot_of(0, 1)->sought);
     cr_assert_eq(slot_of(0, 1)->held_offset, 52);
-    cr_assert_eq(slot_of(0, 1)->held_schema_id, 7);
+    cr_assert_eq(slot_of(0, 1)->held_schema_key, UINT64_MAX);
 }
 
 Test(ledger, slice_counts_its_documents_and_its_record_with_the_last)

@@ -291,6 +291,56 @@ Test(registry, many_threads_get_the_same_answers)
         cr_assert_eq(pthread_join(threads[i], NULL), 0);
 }
 
+/* --- by fingerprint --------------------------------------------------------------------------- */
+
+static const uint64_t fingerprint_of_int = 8247732601305521295U;
+
+static enum registry_answer wait_for_fingerprint(struct bytes *schema)
+{
+    enum registry_answer answer;
+    while ((answer = registry_find_fingerprint(registry, fingerprint_of_int, schema)) ==
+           REGISTRY_PENDING)
+        (void)sched_yield();
+    return answer;
+}
+
+Test(registry, schema_is_found_by_its_fingerprint)
+{
+    struct bytes schema;
+    write_file("1.avsc", "\"long\"");
+    write_file("2.avsc", "no schema");
+    write_file("9.avsc", "{\"type\": \"int\"}");
+    write_file("10.avsc", "\"int\"");
+    cr_assert_eq(wait_for_fingerprint(&schema), REGISTRY_FOUND);
+    cr_assert(bytes_equal_text(schema, "{\"type\": \"int\"}"));
+    expect_found(1, "\"long\""); /* ids and fingerprints stand side by side */
+}
+
+Test(registry, absent_fingerprint_is_remembered_for_30_seconds)
+{
+    struct bytes schema;
+    cr_assert_eq(wait_for_fingerprint(&schema), REGISTRY_ABSENT);
+    write_file("5.avsc", "\"int\"");
+    atomic_fetch_add(&now_ns, 30000 * ms_ns - 1);
+    cr_assert_eq(wait_for_fingerprint(&schema), REGISTRY_ABSENT);
+    atomic_fetch_add(&now_ns, 1);
+    cr_assert_eq(wait_for_fingerprint(&schema), REGISTRY_FOUND);
+}
+
+Test(registry, fingerprint_is_held_while_a_file_cannot_be_read)
+{
+    struct bytes schema;
+    write_file("5.avsc", "");
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(registry_find_fingerprint(registry, fingerprint_of_int, &schema),
+                     REGISTRY_PENDING);
+        let_it_go_round();
+    }
+    write_file("5.avsc", "\"int\"");
+    atomic_fetch_add(&now_ns, 100 * ms_ns);
+    cr_assert_eq(wait_for_fingerprint(&schema), REGISTRY_FOUND);
+}
+
 /* --- the id of our own ------------------------------------------------------------------------ */
 
 static const char ours[] = "{\n  \"type\": \"record\", \"name\": \"Alert\",\n"

@@ -127,7 +127,7 @@ static void hold(uint32_t schema_id)
     (void)take();
     cr_assert_eq(rig->batch->records_count, 4);
     rig->batch->records[1].status = RECORD_HELD;
-    rig->batch->records[1].schema_id = schema_id;
+    rig->batch->records[1].schema_key = schema_id;
     rig->batch->records[2].status = RECORD_FORGOTTEN;
     screen_all();
 }
@@ -172,6 +172,19 @@ Test(source, held_record_comes_again_once_its_schema_is_surely_absent)
     hold(RIG_SCHEMA_LATE);
     cr_assert_eq(take()->records_count, 0);
     fake_registry_deny(RIG_SCHEMA_LATE, true);
+    fake_clock_advance_ms(1000);
+    expect_held_comes_again();
+}
+
+Test(source, held_record_comes_again_once_its_fingerprint_is_known)
+{
+    rig->config.inputs[0].wire = WIRE_SINGLE_OBJECT;
+    fake_registry_give(RIG_SCHEMA_LATE, rig_schema); /* that id: not what it waits for */
+    fake_registry_give_object(0, RIG_SCHEMA_LATE, NULL);
+    hold(RIG_SCHEMA_LATE);
+    fake_clock_advance_ms(1000);
+    cr_assert_eq(take()->records_count, 0);
+    fake_registry_give_object(0, RIG_SCHEMA_LATE, rig_schema);
     fake_clock_advance_ms(1000);
     expect_held_comes_again();
 }

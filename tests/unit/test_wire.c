@@ -48,3 +48,17 @@ Test(wire, another_first_byte_is_refused)
         cr_assert_not(wire_split(bytes_of(payload, sizeof payload), &id, &datum), "%d", first);
     }
 }
+
+Test(wire, single_object_is_split_little_endian)
+{
+    static const uint8_t payload[] = {0xC3, 0x01, 1, 2, 3, 4, 5, 6, 7, 0xF8, 9};
+    uint64_t fingerprint = 0;
+    cr_assert(wire_split_single_object(bytes_of(payload, 11), &fingerprint, &datum));
+    cr_assert_eq(fingerprint, 0xF807060504030201);
+    cr_assert_eq(datum.data, payload + 10);
+    cr_assert_eq(datum.size, 1);
+    cr_assert(wire_split_single_object(bytes_of(payload, 10), &fingerprint, &datum));
+    cr_assert_eq(datum.size, 0);
+    cr_assert_not(wire_split_single_object(bytes_of(payload, 9), &fingerprint, &datum));
+    cr_assert_not(wire_split_single_object(bytes_of(payload + 1, 10), &fingerprint, &datum));
+}
