@@ -63,7 +63,7 @@ static void bench_open(struct bench *bench, const char *path)
     must(config_open(path, &bench->config, &err), &err);
     log_configure(LOG_LEVEL_WARN, false);
     must(rule_data_open(bench->config->rules_folder, &bench->rules, &err), &err);
-    must(registry_open_folder(bench->config->schemas_folder, &bench->registry, &err), &err);
+    must(registry_open(bench->config, &bench->registry, &err), &err);
     must(store_key_open(bench->config->store_key_path, &bench->key, &err), &err);
     uint64_t began_ns = clock_monotonic_ns();
     must(store_open(bench->config->store_path, bench->key, rule_data_canonical_hash(bench->rules),
@@ -157,7 +157,7 @@ static void change(struct bench *bench, uint32_t seconds)
     struct random random;
     uint32_t schema_id = 0;
     random_init(&random, 1);
-    must(registry_id_of(bench->registry,
+    must(registry_id_of(bench->registry, bench->config->feed_topic,
                         (const char *)assets_find("schemas/DocumentChange.avsc").data, &schema_id,
                         &err),
          &err);

@@ -23,7 +23,6 @@ struct decode {
     struct compiled **compiled; /* each stays where it is: records borrow from it */
     uint32_t compiled_count;
     const struct compiled *last[INPUTS_MAX]; /* an input rarely changes its schema */
-    bool reads_headers[INPUTS_MAX];          /* some record had its id in a header */
 };
 
 static void decode_close(void *state)
@@ -115,24 +114,13 @@ static bool read_header(struct record *record, struct bytes header)
     return is_id;
 }
 
-/* A header wins over a prefix, since a datum may begin as a prefix does. Looking for it is not for
- * every record: one whose prefix names the schema the input had last, on an input where no header
- * was ever seen, is taken as it stands. */
-static bool split_confluent(struct decode *decode, struct record *record)
+/* A header wins over a prefix, since a datum may begin as a prefix does. */
+static bool split_confluent(struct record *record)
 {
-    uint16_t input = record->origin.input;
-    const struct compiled *last = decode->last[input];
-    bool is_split = wire_split(record->payload, &record->schema_id, &record->datum);
-    bool is_usual =
-        is_split && last && last->schema_key == record->schema_id && !decode->reads_headers[input];
-    if (!is_usual) {
-        struct bytes header = kafka_header(record, WIRE_ID_HEADER);
-        if (header.data) {
-            decode->reads_headers[input] = true;
-            record->schema_id = 0;
-            is_split = read_header(record, header);
-        }
-    }
+    struct bytes header = kafka_header(record, WIRE_ID_HEADER);
+    record->schema_id = 0;
+    bool is_split = header.data ? read_header(record, header)
+                                : wire_split(record->payload, &record->schema_id, &record->datum);
     record->schema_key = record->schema_id;
     return is_split;
 }
@@ -141,7 +129,7 @@ static bool split(struct decode *decode, struct record *record)
 {
     switch (decode->environment.config->inputs[record->origin.input].wire) {
     case WIRE_CONFLUENT:
-        return split_confluent(decode, record);
+        return split_confluent(record);
     case WIRE_SINGLE_OBJECT:
         return wire_split_single_object(record->payload, &record->schema_key, &record->datum);
     case WIRE_FIXED:

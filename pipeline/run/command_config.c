@@ -235,7 +235,7 @@ static void tell_mappings(const struct config *config)
     uint32_t ids[SCHEMAS_MAX];
     struct registry *registry = NULL;
     struct error ignored;
-    uint32_t count = list_ids(config->schemas_folder, ids);
+    uint32_t count = config->schemas_folder ? list_ids(config->schemas_folder, ids) : 0;
     if (count == 0 ||
         registry_open_folder(config->schemas_folder, &registry, &ignored) != STATUS_OK)
         return;

@@ -198,8 +198,7 @@ enum status topic_reader_open(const struct topic_reader_settings *settings,
 {
     struct topic_reader *reader = memory_new(1, sizeof *reader);
     reader->settings = *settings;
-    enum status status =
-        registry_open_folder(settings->config->schemas_folder, &reader->registry, err);
+    enum status status = registry_open(settings->config, &reader->registry, err);
     if (status == STATUS_OK)
         status = kafka_reader_open(settings->config, settings->topic, settings->client,
                                    &reader->consumer, err);

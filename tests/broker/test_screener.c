@@ -90,7 +90,7 @@ static void set_up(void)
         .memory_mb = 64,
         .start = START_EARLIEST,
         .commit_interval_ms = 100,
-        .inputs = {{"banking", *mapping_preset("banking")}},
+        .inputs = {{.topic = "banking", .mapping = *mapping_preset("banking")}},
         .inputs_count = 1,
         .alerts_topic = "alerts",
         .receipts_topic = "receipts",

@@ -308,13 +308,15 @@ Test(decode, id_is_read_out_of_the_header)
 Test(decode, header_wins_over_what_looks_like_a_prefix)
 {
     static const uint8_t datum[] = {0, 0, 0, 0, 1, 0};
-    struct record *first = add_with_header("\0\0\0\0\1", 5, false);
+    struct record *before = add(0, 0, RIG_SCHEMA, 4, 1);
     struct record *second = add_with_header("\0\0\0\0\1", 5, false);
     second->payload = bytes_of(datum, sizeof datum); /* an event without id and documents */
+    struct record *first = add_with_header("\0\0\0\0\1", 5, false);
     struct record *third = add(0, 0, RIG_SCHEMA, 5, 1);
     struct record *other = add(1, 0, RIG_SCHEMA, 6, 1);
     run();
     forget_messages();
+    cr_assert_eq(before->subjects_count, 1);
     cr_assert_eq(first->status, RECORD_OK);
     cr_assert_eq(second->status, RECORD_OK);
     cr_assert_eq(second->datum.size, sizeof datum);
