@@ -448,7 +448,8 @@ class Changes(Case):
                   f"{self.list.possible(entry_id, r.told, r.index)}" for r in self.receipts
                   if (r.topic, r.partition) == place[:2] and r.first <= place[2] < r.end]
         lines += map(str, self.list.history[entry_id])
-        lines += [f"alert of {a['entry']} list {a['list']['offsets']}" for a, _ in self.alerts[place]]
+        lines += [f"alert of {a['entry']} list {a['list']['offsets']}"
+                  for a, _ in self.alerts[place]]
         return "\n".join(lines)
 
     def check_hits(self):
