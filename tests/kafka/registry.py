@@ -5,15 +5,21 @@
         ... registry.url ...
 
 It can be frozen, thawed and killed; started again it has what it had, on the same port.
+TlsFront stands before it and lets in who shows a certificate and a password.
 """
 
+import base64
+import http.server
 import json
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import tarfile
+import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from cluster import end, free_ports, spawn, wait_until
@@ -95,3 +101,79 @@ class Registry:
 
     def __exit__(self, *_):
         self.stop()
+
+
+# --- in front of it --------------------------------------------------------------------------
+
+
+def make_certificate(folder, name, authority=None, *extensions):
+    """NAME.pem and NAME.key, signed by the authority's, or by itself."""
+    signed_by = ["-CA", folder / f"{authority}.pem", "-CAkey", folder / f"{authority}.key"]
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+             "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key",
+             "-out", folder / f"{name}.pem", *(signed_by if authority else []),
+             *(word for extension in extensions for word in ("-addext", extension))]
+    subprocess.run([str(word) for word in words], check=True, capture_output=True)
+
+
+class TlsFront:
+    """HTTPS before a registry, as a proxy terminates it: the client's certificate must be of our
+    authority, and user and password must be right. `refused` counts those turned away."""
+
+    def __init__(self, registry, folder, user, password):
+        self.registry = registry
+        self.folder = folder
+        self.refused = 0
+        self.expected = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        make_certificate(folder, "authority")
+        make_certificate(folder, "server", "authority", "subjectAltName=IP:127.0.0.1")
+        make_certificate(folder, "client", "authority")
+        make_certificate(folder, "stranger")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "server.pem", folder / "server.key")
+        context.load_verify_locations(folder / "authority.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # a handshake that failed is the client's to say
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                 do_handshake_on_connect=False)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        path = urllib.parse.urlsplit(registry.url).path
+        self.url = f"https://127.0.0.1:{self.server.server_port}{path}"
+
+    def _handler(front):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                if self.headers["Authorization"] != front.expected:
+                    front.refused += 1
+                    self.answer(401, b"")
+                    return
+                body = self.rfile.read(int(self.headers["Content-Length"] or 0)) or None
+                origin = f"http://127.0.0.1:{front.registry.port}{self.path}"
+                request = urllib.request.Request(
+                    origin, data=body, method=self.command,
+                    headers={"Content-Type": self.headers["Content-Type"] or "application/json"})
+                try:
+                    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
+                        self.answer(answer.status, answer.read())
+                except urllib.error.HTTPError as error:
+                    self.answer(error.code, error.read())
+
+            do_POST = do_GET
+
+            def answer(self, status, body):
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()

@@ -1,4 +1,5 @@
-"""Schemas from a real registry: up, frozen, killed and back. Nothing is lost to it."""
+"""Schemas from a real registry: up, frozen, killed and back. Nothing is lost to it; and a partner's
+own schema is screened by configuration alone."""
 
 import copy
 import io
@@ -9,8 +10,9 @@ import tempfile
 import fastavro
 
 import harness
-from harness import (CONTRACTS, TOP, Case, booking, document, prefix, read_all, upsert)
-from registry import Registry, unpack
+from cluster import wait_until
+from harness import TOP, WAIT_S, Case, booking, document, prefix, read_all, upsert
+from registry import Registry, TlsFront, unpack
 
 LISTED = harness.LISTED
 PARTITIONS = 2
@@ -22,6 +24,75 @@ def version(number):
     schema = copy.deepcopy(BOOKING)
     schema["fields"].append({"name": f"extra_{number}", "type": "string", "default": ""})
     return schema
+
+
+# --- a partner's schema: 30 fields, nested unions, names of its own -----------------------------
+
+PAPER = {"type": "record", "name": "TravelDoc", "fields": [
+    {"name": "docNo", "type": ["null", "string"]}, {"name": "altNo", "type": ["null", "bytes"]},
+    {"name": "state", "type": "string"}, {"name": "kind", "type": ["null", "string"]},
+    {"name": "nat", "type": ["null", "string"]}]}
+ADULT = {"type": "record", "name": "Adult", "fields": [
+    {"name": "seat", "type": ["null", "string"]},
+    {"name": "papers", "type": {"type": "array", "items": PAPER}}]}
+INFANT = {"type": "record", "name": "Infant", "fields": [
+    {"name": "lap", "type": "boolean"}, {"name": "paper", "type": ["null", "TravelDoc"]}]}
+PASSENGER = {"type": "record", "name": "Passenger", "fields": [
+    {"name": "ref", "type": "long"},
+    {"name": "who", "type": ["null", ADULT, INFANT, "string"]}]}
+EXTRA = {"type": "record", "name": "Extra", "fields": [
+    {"name": "note", "type": ["null", "string", "double"]},
+    {"name": "doc", "type": ["null", "string", "TravelDoc"]}]}
+UNREAD = [  # what screening has no use for, of every kind
+    ("channel", "string", "web"), ("office", ["null", "int", "string"], 7),
+    ("fares", {"type": "array", "items": {"type": "map", "values": ["null", "double"]}},
+     [{"net": 1.5, "tax": None}]),
+    ("flags", {"type": "map", "values": "boolean"}, {"vip": False}),
+    ("hash", {"type": "fixed", "name": "Hash", "size": 16}, bytes(16)),
+    ("state", {"type": "enum", "name": "State", "symbols": ["OPEN", "TICKETED"]}, "TICKETED"),
+    ("history", {"type": "array", "items": ["null", "string", {"type": "record", "name": "Step",
+                 "fields": [{"name": "at", "type": "long"}, {"name": "by", "type": "bytes"}]}]},
+     ["made", None, {"at": 1, "by": b"x"}]),
+    *((f"spare_{i}", ["null", "string", "long", "float"], [None, "a", i, 0.5][i % 4])
+      for i in range(17)),
+]
+PARTNER = {"type": "record", "name": "Reservation", "namespace": "partner.one", "fields": [
+    {"name": "locator", "type": "string"},
+    *({"name": name, "type": kind} for name, kind, _ in UNREAD[:12]),
+    {"name": "created", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+    {"name": "pax", "type": {"type": "array", "items": PASSENGER}},
+    *({"name": name, "type": kind} for name, kind, _ in UNREAD[12:]),
+    {"name": "from", "type": "string"}, {"name": "to", "type": "string"},
+    {"name": "extras", "type": {"type": "map", "values": EXTRA}}]}
+assert len(PARTNER["fields"]) == 30
+
+
+def paper(number, alternative=None):
+    return {"docNo": number, "altNo": alternative, "state": "ATA", "kind": "P", "nat": None}
+
+
+def partner_events():
+    """One with a listed document at each place that the configuration names, and some without."""
+    def event(name, who, extras=None):
+        return {name: value for name, _, value in UNREAD} | {
+            "locator": name, "created": harness.time_of(1_767_225_600_000), "from": "UTA",
+            "to": "UTB", "pax": [{"ref": 1, "who": other} for other in who],
+            "extras": extras or {}}
+
+    def adult(*papers):
+        return ("partner.one.Adult", {"seat": None, "papers": list(papers)})
+
+    none = paper("QQ333444")
+    return [
+        event("nobody", [None, "walk-in", adult()]),
+        event("adult", [adult(paper(LISTED))]),
+        event("adult-second", [None, adult(none), adult(none, paper(LISTED))]),
+        event("adult-alternative", [adult(paper(None, LISTED.encode()))]),
+        event("infant", [("partner.one.Infant", {"lap": True, "paper": paper(LISTED)})]),
+        event("extra", [], {"a": {"note": 0.5, "doc": ("partner.one.TravelDoc", paper(LISTED))},
+                            "b": {"note": None, "doc": "none"}}),
+        event("other", [adult(none)]),
+    ]
 
 
 class OnRegistry(Case):
@@ -41,10 +112,12 @@ class OnRegistry(Case):
         self.ids = {}
         self.register_all()
         self.process = self.site_.process("p")
-        config = json.loads(self.process.config.read_text())
-        config["schemas"] = {"registry": self.registry.url, "register": "true"}
-        self.process.config.write_text(json.dumps(config))
+        self.set_config(schemas={"registry": self.registry.url, "register": "true"})
         self.send_change()
+
+    def set_config(self, **values):
+        config = json.loads(self.process.config.read_text())
+        self.process.config.write_text(json.dumps(config | values))
 
     def register_all(self):
         """What others than the screener write, in a fixed order: the same ids every time."""
@@ -137,6 +210,85 @@ class OnRegistry(Case):
         self.assertEqual({harness.headers_of(letter)["checkit.reason"] for letter in letters},
                          {"schema_unknown"})
 
+    def test_killed_under_load(self):
+        """Only the partition with the new id stops; what came meanwhile is screened afterwards."""
+        self.start()
+        new_id = self.registry.register(f"{self.topics.bookings}-value", version(1))
+        self.registry.kill()
+        known = self.ids["BookingEvent"]
+        alerts = self.reader(self.topics.alerts)
+        sent, beside = 1, 0
+        for i in range(40):
+            self.send(f"new-{i}", 0, *((version(1), new_id) if i % 4 == 1 else (BOOKING, known)))
+            for k in range(5):
+                self.send(f"beside-{i}-{k}", 1, BOOKING, known)
+            sent, beside = sent + 6, beside + 5
+        wait_until(lambda: (alerts.poll(), self.screened(alerts, 1) == beside)[1], WAIT_S,
+                   "the other partition is screened")
+        self.assertLessEqual(self.screened(alerts, 0), 2)  # before the first new id
+        self.registry.start()
+        alerts.wait_for(sent)
+        self.assertEqual(self.screened(alerts, 0), sent - beside)
+        self.check_all_screened(sent)
+
+    def screened(self, alerts, partition):
+        places = {(alert["event"]["partition"], alert["event"]["offset"])
+                  for alert in map(self.decode_alert, alerts.records)}
+        return sum(place[0] == partition for place in places)
+
+    @staticmethod
+    def decode_alert(record):
+        return fastavro.schemaless_reader(io.BytesIO(record.value[5:]), harness.SCHEMAS["Alert"])
+
+    def test_certificate_and_password(self):
+        """Over TLS to whom our authority vouches for; nobody else, and no other, gets a schema."""
+        front = TlsFront(self.registry, self.folder, "checkit", "secret-of-tests")
+        self.addCleanup(front.stop)
+        password = self.folder / "password"
+        password.write_text("secret-of-tests\n")
+        right = {"registry": front.url, "register": "true", "user": "checkit",
+                 "password": f"file:{password}", "ca": str(self.folder / "authority.pem"),
+                 "certificate": str(self.folder / "client.pem"),
+                 "key": str(self.folder / "client.key")}
+        wrongs = [{"ca": str(self.folder / "stranger.pem")},
+                  {"certificate": str(self.folder / "stranger.pem"),
+                   "key": str(self.folder / "stranger.key")},
+                  {"password": "wrong"}]
+        for wrong in wrongs:
+            self.set_config(schemas=right | wrong)
+            self.assertEqual(self.process.start().wait(), 69, wrong)
+            self.assertIn("schema registry", self.process.error())
+        self.assertGreater(front.refused, 0)
+        self.set_config(schemas=right)
+        self.start()
+        self.check_all_screened(1)
+        self.assertNotIn("secret-of-tests", self.process.log.read_text())
+
+    def test_partner_schema_by_configuration_alone(self):
+        partner_id = self.registry.register("partner", PARTNER)
+        self.set_config(inputs=[{
+            "topic": self.topics.bookings, "partner": "partner-1", "sector": "AIR",
+            "documents": [
+                {"path": "pax[].who{Adult}.papers[]", "number": "docNo|altNo",
+                 "issuer": "state", "type": "kind", "nationality": "nat"},
+                {"path": "pax[].who{Infant}.paper", "number": "docNo|altNo", "issuer": "state"},
+                {"path": "extras{}.doc{TravelDoc}", "number": "docNo|altNo", "issuer": "state"}],
+            "event": {"id": "locator", "time": "created", "journey": "locator", "place": "from"},
+        }])
+        self.process.start().wait_ready()
+        schema = fastavro.parse_schema(copy.deepcopy(PARTNER))
+        for event in partner_events():
+            out = io.BytesIO()
+            fastavro.schemaless_writer(out, schema, event)
+            self.writer_.send(self.topics.bookings, prefix(partner_id) + out.getvalue())
+        self.writer_.flush()
+        alerts = [self.decode_alert(a) for a in self.wait_for_alerts(5)]
+        self.assertEqual(sorted(a["event"]["event_id"] for a in alerts),
+                         ["adult", "adult-alternative", "adult-second", "extra", "infant"])
+        for alert in alerts:
+            self.assertEqual((alert["event"]["partner_id"], alert["event"]["place"]),
+                             ("partner-1", "UTA"))
+        self.check_all_screened(5)
 
     def test_referenced_schemas_are_fetched(self):
         """Documents in a schema of their own, which the event's only refers to."""
