@@ -48,7 +48,9 @@ static enum status hold(struct source *source, const struct record *record, stru
         return STATUS_OK; /* taken away meanwhile: its next owner reads the record */
     source->held++;
     counters_add(&environment->counters->held, 1);
-    LOG_WARN("source", "partition held until its schema is known",
+    /* Each schema is fetched once, so this is no warning; that there is no answer is (registry.c).
+     */
+    LOG_INFO("source", "partition held until its schema is known",
              LOG_TEXT("topic", environment->config->inputs[origin->input].topic),
              LOG_INTEGER("partition", origin->partition), LOG_INTEGER("offset", origin->offset),
              LOG_INTEGER("schema_id", record->schema_id));
