@@ -63,13 +63,13 @@ static void set_up(void)
 {
     struct error err = {0};
     char path[TEMP_PATH_SIZE];
+    cr_redirect_stdout(); /* closes it for a moment: no thread may open a socket just then */
     folder = temp_folder_make();
     cr_assert_eq(kafka_mock_open(&mock, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(mkdir(temp_path(&folder, "schemas", path), 0700), 0);
     struct bytes schema = assets_find("schemas/DocumentChange.avsc");
     write_file("schemas/77.avsc", (const char *)schema.data, schema.size);
     write_config("");
-    cr_redirect_stdout();
 }
 
 static void tear_down(void)

@@ -44,6 +44,7 @@ static inline void open_site(const char *topic, uint32_t partitions, const char 
     struct error err = {0};
     char path[TEMP_PATH_SIZE];
     char text[1024];
+    cr_redirect_stdout(); /* closes it for a moment: no thread may open a socket just then */
     folder = temp_folder_make();
     cr_assert_eq(kafka_mock_open(&mock, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(kafka_mock_topic(mock, topic, partitions, &err), STATUS_OK, "%s", err.text);
@@ -64,7 +65,6 @@ static inline void open_site(const char *topic, uint32_t partitions, const char 
     const struct kafka_reports reports = {NULL, on_report};
     cr_assert_eq(kafka_producer_open(config, "test", &reports, &producer, &err), STATUS_OK, "%s",
                  err.text);
-    cr_redirect_stdout();
 }
 
 static inline void close_site(void)
