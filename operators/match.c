@@ -39,7 +39,8 @@ static void judge(struct match *match, struct batch *batch, uint32_t subject,
                   const struct entry *entry)
 {
     struct hit *hit = &batch->hits[batch->hits_count];
-    if (!rules_judge(match->environment.rules, &batch->forms[subject], entry, hit))
+    if (!rules_judge(match->environment.rules, &batch->forms[subject], LOOKUP_ISSUER, entry, NULL,
+                     hit))
         return;
     hit->subject = subject;
     batch->hits_count++;

@@ -280,10 +280,17 @@ void canonical_number(struct bytes sent, bool refuse_placeholders, struct canoni
         refuse(out, UNSCREENABLE_NUMBER_PLACEHOLDER);
 }
 
+void canonical_fold(const char *number, uint8_t size, char out[NUMBER_SIZE_MAX])
+{
+    memset(out, 0, NUMBER_SIZE_MAX);
+    for (uint32_t i = 0; i < size; i++)
+        out[i] = characters[(uint8_t)number[i]].fold;
+}
+
 uint32_t canonical_shape(const char *number, uint8_t size)
 {
     assert(size <= NUMBER_SIZE_MAX);
-    uint32_t shape = (uint32_t)size << NUMBER_SIZE_MAX;
+    uint32_t shape = (uint32_t)size << SHAPE_SIZE_SHIFT;
     for (uint32_t i = 0; i < size; i++)
         if (is_letter(number[i]))
             shape |= 1U << i;

@@ -21,8 +21,12 @@ void canonical_number(struct bytes sent, bool refuse_placeholders, struct canoni
 
 enum document_type canonical_type(struct bytes sent);
 
-/* shape(n) as one number: bit i set when character i is a letter, and the length above bit 24.
- * Numbers of the same shape have the same value. */
+/* fold(n) of a canonical number, padded with zero bytes. */
+void canonical_fold(const char *number, uint8_t size, char out[NUMBER_SIZE_MAX]);
+
+/* shape(n) as one number: bit i set when character i is a letter, and the length from bit
+ * SHAPE_SIZE_SHIFT on. Numbers of the same shape have the same value. */
+enum { SHAPE_SIZE_SHIFT = NUMBER_SIZE_MAX };
 uint32_t canonical_shape(const char *number, uint8_t size);
 
 /* Makes a change an entry (rules 3, last point): REJECTION_NO and *out filled, or the first reason

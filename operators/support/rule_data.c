@@ -25,21 +25,12 @@ struct code {
     uint8_t kind;         /* enum issuer_kind */
 };
 
-/* A number fits when it has the size, and at each position a character whose bit is set: bits 0 to
- * 9 the digits, 10 to 35 the letters (rules 4). */
-struct template
-{
-    uint64_t allowed[NUMBER_SIZE_MAX];
-    struct issuer issuer;
-    uint8_t type; /* enum document_type */
-    uint8_t size;
-};
-
 struct rule_data {
     struct code codes[CODES];
     bool is_personal_number[CODES];
-    struct template *templates; /* owned; in the order of the file */
-    uint32_t templates_count;
+    struct template *items; /* owned; by issuer, then in the order of the file */
+    uint32_t items_count;
+    struct templates templates[CODES]; /* of every issuer, within items */
 };
 
 /* --- codes --- */
@@ -179,84 +170,7 @@ static enum status add_personal_number(struct load *load)
     return STATUS_OK;
 }
 
-/* --- templates: elements L, D, A, [..], each may be followed by {n} --- */
-
-#define DIGITS UINT64_C(0x3FF)
-#define LETTERS (UINT64_C(0x3FFFFFF) << 10)
-
-/* The character's bit, or 0. */
-static uint64_t character_bit(uint8_t character)
-{
-    if (character >= '0' && character <= '9')
-        return UINT64_C(1) << (character - '0');
-    if (character >= 'A' && character <= 'Z')
-        return UINT64_C(1) << (character - 'A' + 10);
-    return 0;
-}
-
-/* The element's characters, *at moved behind it; 0: no element. */
-static uint64_t parse_element(struct bytes text, size_t *at)
-{
-    uint8_t first = text.data[(*at)++];
-    if (first == 'L')
-        return LETTERS;
-    if (first == 'D')
-        return DIGITS;
-    if (first == 'A')
-        return LETTERS | DIGITS;
-    if (first != '[')
-        return 0;
-    uint64_t allowed = 0;
-    for (; *at < text.size && text.data[*at] != ']'; (*at)++) {
-        uint64_t bit = character_bit(text.data[*at]);
-        if (bit == 0)
-            return 0;
-        allowed |= bit;
-    }
-    bool is_closed = *at < text.size;
-    (*at)++;
-    return is_closed ? allowed : 0;
-}
-
-/* How often the element before *at stands: {n}, or 1 without; 0: not a count. */
-static uint32_t parse_repeat(struct bytes text, size_t *at)
-{
-    if (*at == text.size || text.data[*at] != '{')
-        return 1;
-    uint32_t count = 0;
-    for ((*at)++; *at < text.size && text.data[*at] != '}'; (*at)++) {
-        uint8_t digit = text.data[*at];
-        if (digit < '0' || digit > '9')
-            return 0;
-        count = count * 10 + (uint32_t)(digit - '0');
-        if (count > NUMBER_SIZE_MAX)
-            return 0;
-    }
-    bool is_closed = *at < text.size;
-    (*at)++;
-    return is_closed ? count : 0;
-}
-
-static enum status parse_template(struct load *load, struct bytes text, struct template *out)
-{
-    uint32_t size = 0;
-    for (size_t at = 0; at < text.size;) {
-        uint64_t allowed = parse_element(text, &at);
-        if (allowed == 0)
-            return fault(load, text, "is not a template: elements are L, D, A and [..]");
-        uint32_t count = parse_repeat(text, &at);
-        if (count == 0)
-            return fault(load, text, "is not a template: {n} repeats 1 to 24 times");
-        if (size + count > NUMBER_SIZE_MAX)
-            return fault(load, text, "is a template of more than 24 characters");
-        for (uint32_t i = 0; i < count; i++)
-            out->allowed[size++] = allowed;
-    }
-    if (size < NUMBER_SIZE_MIN)
-        return fault(load, text, "is a template of fewer than 3 characters");
-    out->size = (uint8_t)size;
-    return STATUS_OK;
-}
+/* --- templates --- */
 
 /* ANY is none: a document of type ANY takes the templates of every type. */
 static enum status read_type(struct load *load, struct bytes field, struct template *out)
@@ -276,17 +190,35 @@ static enum status add_template(struct load *load)
     struct template parsed = {0};
     TRY(read_issuer(load, load->row.fields[0], &parsed.issuer));
     TRY(read_type(load, load->row.fields[1], &parsed));
-    TRY(parse_template(load, load->row.fields[2], &parsed));
-    for (uint32_t i = 0; i < data->templates_count; i++) {
-        const struct template *earlier = &data->templates[i];
+    const char *why = template_parse(load->row.fields[2], &parsed);
+    if (why)
+        return fault(load, load->row.fields[2], why);
+    uint32_t place = 0; /* behind those of its issuer */
+    for (uint32_t i = 0; i < data->items_count; i++) {
+        const struct template *earlier = &data->items[i];
+        if (issuer_index(earlier->issuer) <= issuer_index(parsed.issuer))
+            place = i + 1;
         if (issuer_equal(earlier->issuer, parsed.issuer) && earlier->type == parsed.type &&
             memcmp(earlier->allowed, parsed.allowed, sizeof parsed.allowed) == 0)
             return fault(load, load->row.fields[2], "stands here twice for its issuer and type");
     }
-    data->templates =
-        memory_resize(data->templates, data->templates_count + 1, sizeof *data->templates);
-    data->templates[data->templates_count++] = parsed;
+    data->items = memory_resize(data->items, data->items_count + 1, sizeof *data->items);
+    memmove(&data->items[place + 1], &data->items[place],
+            (data->items_count - place) * sizeof *data->items);
+    data->items[place] = parsed;
+    data->items_count++;
     return STATUS_OK;
+}
+
+/* Once all are read. */
+static void index_templates(struct rule_data *data)
+{
+    for (uint32_t i = data->items_count; i-- > 0;) {
+        struct templates *of_issuer = &data->templates[issuer_index(data->items[i].issuer)];
+        of_issuer->items = &data->items[i];
+        of_issuer->count++;
+        of_issuer->sizes |= UINT32_C(1) << data->items[i].size;
+    }
 }
 
 /* --- the four files --- */
@@ -390,6 +322,7 @@ enum status rule_data_open(const char *folder, struct rule_data **out, struct er
     for (uint32_t i = 0; i < RULE_FILES && status == STATUS_OK; i++)
         status = load_file(&load, folder, &rule_files[i]);
     memory_free(load.is_alias);
+    index_templates(data);
 
     if (status != STATUS_OK) {
         rule_data_close(data);
@@ -403,7 +336,7 @@ void rule_data_close(struct rule_data *data)
 {
     if (!data)
         return;
-    memory_free(data->templates);
+    memory_free(data->items);
     memory_free(data);
 }
 
@@ -456,6 +389,12 @@ enum issuer_kind rule_data_find_issuer(const struct rule_data *data, struct byte
 bool rule_data_is_personal_number(const struct rule_data *data, struct issuer issuer)
 {
     return !issuer_is_none(issuer) && data->is_personal_number[issuer_index(issuer)];
+}
+
+const struct templates *rule_data_templates(const struct rule_data *data, struct issuer issuer)
+{
+    static const struct templates none;
+    return issuer_is_none(issuer) ? &none : &data->templates[issuer_index(issuer)];
 }
 
 /* FNV-1a, 64 bits: equal on every machine; nobody gains by a collision. */

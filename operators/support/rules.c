@@ -1,28 +1,40 @@
 #include "operators/support/rules.h"
 
-/* A document and a point entry, with what the tiers ask of them. */
+#include <assert.h>
+
+#include "operators/support/canonical.h"
+
+/* A document and an entry, with what the tiers ask of them. */
 struct pair {
     const struct canonical *document;
     const struct entry *entry;
+    const struct templates *templates; /* of the document's issuer */
+    const struct gate *gate;           /* NULL: closed */
+    enum document_type type;
     bool same_issuer;     /* i = j; a document without issuer has none in common */
-    bool same_number;     /* n = m */
+    bool same_country;    /* t = j, and not i = j */
+    bool same_number;     /* n = m; in a range: n is inside */
     bool same_type;       /* and not ANY */
     bool compatible_type; /* rules 3 */
 };
 
-static struct pair pair_of(const struct canonical *document, const struct entry *entry)
+/* --- numbers --- */
+
+/* n, of that many characters, between from and to, all of one shape and size: byte order is that of
+ * the numbers. */
+static bool is_inside(const struct entry *range, const char *n, uint8_t size)
 {
-    enum document_type type = (enum document_type)document->type;
-    enum document_type entry_type = (enum document_type)entry->type;
-    return (struct pair){
-        .document = document,
-        .entry = entry,
-        .same_issuer =
-            !issuer_is_none(document->issuer) && issuer_equal(document->issuer, entry->issuer),
-        .same_number = memcmp(document->number, entry->number, NUMBER_SIZE_MAX) == 0,
-        .same_type = type == entry_type && type != TYPE_ANY,
-        .compatible_type = types_compatible(type, entry_type),
-    };
+    return range->size == size &&
+           canonical_shape(n, size) == canonical_shape(range->number, size) &&
+           memcmp(n, range->number, size) >= 0 && memcmp(n, range->number_to, size) <= 0;
+}
+
+/* n = m of a point, n inside a range. */
+static bool is_listed(const struct entry *entry, const char *n, uint8_t size)
+{
+    if (entry->is_range)
+        return is_inside(entry, n, size);
+    return entry->size == size && memcmp(n, entry->number, size) == 0;
 }
 
 static bool has_two_letters(const struct canonical *document)
@@ -33,9 +45,82 @@ static bool has_two_letters(const struct canonical *document)
     return letters >= 2;
 }
 
+static struct pair pair_of(const struct rule_data *data, const struct canonical *document,
+                           const struct entry *entry, const struct gate *gate)
+{
+    enum document_type type = (enum document_type)document->type;
+    enum document_type entry_type = (enum document_type)entry->type;
+    bool same_issuer =
+        !issuer_is_none(document->issuer) && issuer_equal(document->issuer, entry->issuer);
+    return (struct pair){
+        .document = document,
+        .entry = entry,
+        .templates = rule_data_templates(data, document->issuer),
+        .gate = gate,
+        .type = type,
+        .same_issuer = same_issuer,
+        .same_country = !same_issuer && !issuer_is_none(document->nationality) &&
+                        issuer_equal(document->nationality, entry->issuer),
+        .same_number = is_listed(entry, document->number, document->size),
+        .same_type = type == entry_type && type != TYPE_ANY,
+        .compatible_type = types_compatible(type, entry_type),
+    };
+}
+
+/* --- the lines of the table --- */
+
 static bool is_exact(const struct pair *pair)
 {
-    return pair->same_issuer && pair->same_number && pair->same_type;
+    return !pair->entry->is_range && pair->same_issuer && pair->same_number && pair->same_type;
+}
+
+static bool is_type_differs(const struct pair *pair)
+{
+    return !pair->entry->is_range && pair->same_issuer && pair->same_number;
+}
+
+static bool is_repaired(const struct pair *pair)
+{
+    return !pair->entry->is_range && pair->same_issuer &&
+           pair->entry->size == pair->document->size &&
+           templates_repair(pair->templates, pair->type, pair->document->number,
+                            pair->entry->number, pair->document->size);
+}
+
+static bool is_range(const struct pair *pair)
+{
+    return pair->entry->is_range && pair->same_issuer && pair->same_number;
+}
+
+static bool is_check_digit(const struct pair *pair)
+{
+    const struct canonical *document = pair->document;
+    uint8_t rest = (uint8_t)(document->size - 1);
+    return pair->same_issuer && is_listed(pair->entry, document->number, rest) &&
+           templates_strip(pair->templates, pair->type, document->number, document->size);
+}
+
+static bool is_ocr_fold(const struct pair *pair)
+{
+    const struct canonical *document = pair->document;
+    struct canonical listed;
+    if (pair->entry->is_range || !pair->same_issuer || pair->entry->size != document->size)
+        return false;
+    canonical_fold(pair->entry->number, pair->entry->size, listed.fold);
+    return memcmp(document->fold, listed.fold, document->size) == 0 &&
+           templates_foldable(pair->templates, pair->type, document->number, pair->entry->number,
+                              document->size);
+}
+
+static bool is_issuer_inferred(const struct pair *pair)
+{
+    return pair->same_country && pair->same_number;
+}
+
+static bool is_number_only(const struct pair *pair)
+{
+    return !pair->entry->is_range && !pair->same_issuer && pair->same_number && pair->gate &&
+           gate_is_open(pair->gate);
 }
 
 static bool pages_always(const struct pair *pair)
@@ -44,9 +129,15 @@ static bool pages_always(const struct pair *pair)
     return true;
 }
 
-static bool is_type_differs(const struct pair *pair)
+static bool pages_never(const struct pair *pair)
 {
-    return pair->same_issuer && pair->same_number;
+    (void)pair;
+    return false;
+}
+
+static bool pages_compatible(const struct pair *pair)
+{
+    return pair->compatible_type;
 }
 
 static bool pages_type_differs(const struct pair *pair)
@@ -57,11 +148,18 @@ static bool pages_type_differs(const struct pair *pair)
 /* The table of rules 5, in its order: the first that applies is the hit's. */
 static const struct rule {
     enum tier tier;
+    enum lookup lookup;
     bool (*applies)(const struct pair *pair);
     bool (*pages)(const struct pair *pair); /* else review */
 } rules[] = {
-    {TIER_EXACT, is_exact, pages_always},
-    {TIER_TYPE_DIFFERS, is_type_differs, pages_type_differs},
+    {TIER_EXACT, LOOKUP_ISSUER, is_exact, pages_always},
+    {TIER_TYPE_DIFFERS, LOOKUP_ISSUER, is_type_differs, pages_type_differs},
+    {TIER_RANGE, LOOKUP_ISSUER, is_range, pages_compatible},
+    {TIER_REPAIRED, LOOKUP_ISSUER, is_repaired, pages_compatible},
+    {TIER_CHECK_DIGIT, LOOKUP_STRIPPED, is_check_digit, pages_never},
+    {TIER_OCR_FOLD, LOOKUP_ISSUER, is_ocr_fold, pages_never},
+    {TIER_ISSUER_INFERRED, LOOKUP_NATIONALITY, is_issuer_inferred, pages_never},
+    {TIER_NUMBER_ONLY, LOOKUP_NUMBER, is_number_only, pages_never},
 };
 
 static const struct rule *find_rule(const struct pair *pair)
@@ -72,6 +170,52 @@ static const struct rule *find_rule(const struct pair *pair)
     return NULL;
 }
 
+/* --- interface --- */
+
+uint32_t rules_lookups(const struct rule_data *data, const struct canonical *document)
+{
+    if (!canonical_is_screened(document))
+        return 0;
+    uint32_t lookups = UINT32_C(1) << LOOKUP_NUMBER;
+    bool has_issuer = !issuer_is_none(document->issuer);
+    if (has_issuer)
+        lookups |= UINT32_C(1) << LOOKUP_ISSUER;
+    if (has_issuer &&
+        templates_strip(rule_data_templates(data, document->issuer),
+                        (enum document_type)document->type, document->number, document->size))
+        lookups |= UINT32_C(1) << LOOKUP_STRIPPED;
+    if (!issuer_is_none(document->nationality) &&
+        !issuer_equal(document->nationality, document->issuer))
+        lookups |= UINT32_C(1) << LOOKUP_NATIONALITY;
+    return lookups;
+}
+
+void rules_lookup_form(const struct canonical *document, enum lookup lookup, struct canonical *out)
+{
+    *out = *document;
+    if (lookup == LOOKUP_NATIONALITY)
+        out->issuer = document->nationality;
+    if (lookup != LOOKUP_STRIPPED)
+        return;
+    assert(document->size > 1);
+    out->size--;
+    out->number[out->size] = 0;
+    out->fold[out->size] = 0;
+}
+
+/* C * 10^6 < 26^letters * 10^digits exactly is C < that / 10^6 rounded up: the limit. */
+struct gate rules_gate(uint32_t shape, uint64_t live)
+{
+    enum { MILLION = 1000000 };
+    __extension__ typedef unsigned __int128 wide; /* 26^24 is below 2^113 */
+    wide numbers = 1;
+    uint32_t size = shape >> SHAPE_SIZE_SHIFT;
+    for (uint32_t i = 0; i < size; i++)
+        numbers *= shape >> i & 1 ? 26 : 10;
+    wide limit = (numbers + MILLION - 1) / MILLION;
+    return (struct gate){.live = live, .limit = limit > INT64_MAX ? INT64_MAX : (uint64_t)limit};
+}
+
 /* The number may be the person's for life, not the card's: then nobody is paged for it. */
 static bool is_personal_number(const struct rule_data *data, const struct entry *entry)
 {
@@ -80,14 +224,22 @@ static bool is_personal_number(const struct rule_data *data, const struct entry 
     return may_be_card && rule_data_is_personal_number(data, entry->issuer);
 }
 
-bool rules_judge(const struct rule_data *data, const struct canonical *document,
-                 const struct entry *entry, struct hit *hit)
+static uint8_t flags_of(const struct pair *pair, enum tier tier)
 {
-    if (!canonical_is_screened(document) || !entry->is_live || entry->is_range)
+    uint32_t flags = pair->document->flags & CANONICAL_HOMOGLYPH ? HIT_HOMOGLYPH : 0;
+    if (tier == TIER_ISSUER_INFERRED && !issuer_is_none(pair->document->issuer))
+        flags |= HIT_ISSUER_DIFFERS;
+    return (uint8_t)flags;
+}
+
+bool rules_judge(const struct rule_data *data, const struct canonical *document, enum lookup lookup,
+                 const struct entry *entry, const struct gate *gate, struct hit *hit)
+{
+    if (!canonical_is_screened(document) || !entry->is_live)
         return false;
-    struct pair pair = pair_of(document, entry);
+    struct pair pair = pair_of(data, document, entry, gate);
     const struct rule *rule = find_rule(&pair);
-    if (!rule)
+    if (!rule || rule->lookup != lookup)
         return false;
 
     bool pages = rule->pages(&pair) && !is_personal_number(data, entry);
@@ -95,7 +247,8 @@ bool rules_judge(const struct rule_data *data, const struct canonical *document,
         .tier = (uint8_t)rule->tier,
         .alert_class = pages ? CLASS_PAGE : CLASS_REVIEW,
         .confidence = tier_confidence(rule->tier),
-        .flags = document->flags & CANONICAL_HOMOGLYPH ? HIT_HOMOGLYPH : 0,
+        .flags = flags_of(&pair, rule->tier),
+        .gate = rule->tier == TIER_NUMBER_ONLY ? *gate : (struct gate){0},
         .entry = *entry,
     };
     return true;

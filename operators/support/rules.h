@@ -1,6 +1,7 @@
-/* rules.h - what counts as a hit (rules 5): one pure function over a document and an entry.
+/* rules.h - what counts as a hit (rules 5): pure functions over a document and an entry.
  *
- * In this version the tiers EXACT and TYPE_DIFFERS; the others join the same function.
+ * An entry is found by one of four look-ups, and every tier belongs to one of them, so an entry
+ * that several look-ups find is a hit once.
  */
 #ifndef CHECKIT_RULES_H
 #define CHECKIT_RULES_H
@@ -10,9 +11,34 @@
 #include "pipeline/entry.h"
 #include "pipeline/hit.h"
 
-/* Fills tier, class, confidence and flags of *hit and copies the entry into it; false: no hit.
+/* What is looked up for a document, in points and ranges; ordinary ones need the first alone. */
+enum lookup {
+    LOOKUP_ISSUER,      /* its issuer and fold(n): EXACT, TYPE_DIFFERS, REPAIRED, OCR_FOLD, RANGE */
+    LOOKUP_STRIPPED,    /* its issuer and the fold of Stripped(n): CHECK_DIGIT */
+    LOOKUP_NATIONALITY, /* its nationality as issuer, and fold(n): ISSUER_INFERRED */
+    LOOKUP_NUMBER,      /* n alone, while the gate is open: NUMBER_ONLY */
+    LOOKUP_COUNT
+};
+
+/* The look-ups a document needs, as bits 1 << enum lookup; 0 when it is not to be screened.
+ * LOOKUP_NUMBER is always among them: whether its gate is open is the caller's to ask. */
+uint32_t rules_lookups(const struct rule_data *data, const struct canonical *document);
+
+/* The form whose issuer, number and fold are looked up; for LOOKUP_NUMBER the document's own. */
+void rules_lookup_form(const struct canonical *document, enum lookup lookup, struct canonical *out);
+
+/* The gate of a shape (canonical_shape), live point entries of that shape being `live`. */
+struct gate rules_gate(uint32_t shape, uint64_t live);
+
+static inline bool gate_is_open(const struct gate *gate)
+{
+    return gate->live < gate->limit;
+}
+
+/* Fills tier, class, confidence, flags and gate of *hit and copies the entry into it; false: no
+ * hit, or one that another look-up finds. gate: of the document's shape, with LOOKUP_NUMBER only.
  * A withdrawn entry never hits. ENTRY_EXPIRED depends on the event and is set by alert. */
-bool rules_judge(const struct rule_data *data, const struct canonical *document,
-                 const struct entry *entry, struct hit *hit);
+bool rules_judge(const struct rule_data *data, const struct canonical *document, enum lookup lookup,
+                 const struct entry *entry, const struct gate *gate, struct hit *hit);
 
 #endif

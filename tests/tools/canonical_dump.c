@@ -75,7 +75,7 @@ static void answer_pair(const struct rule_data *data, const struct document *sen
         printf("rejected:%s\n", rejection_name(reason));
     else if (entry.is_range)
         puts("range");
-    else if (!rules_judge(data, &form, &entry, &hit))
+    else if (!rules_judge(data, &form, LOOKUP_ISSUER, &entry, NULL, &hit))
         puts("none");
     else
         printf("%s:%s%s\n", tier_name((enum tier)hit.tier),

@@ -1,4 +1,5 @@
-/* The worked cases of tests/golden/rules: every document against every entry, one by one. */
+/* The worked cases of tests/golden/rules: every document against every entry that its look-ups
+ * find, one by one. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,12 +116,43 @@ static void append(char *answer, struct bytes part)
              (const char *)part.data);
 }
 
-static void answer_hits(const struct list *list, const struct rule_data *data,
-                        const struct canonical *form, char *answer)
+/* Whether the look-up finds the entry: by issuer and fold, in a range by issuer and shape. */
+static bool is_found(const struct canonical *sought, enum lookup lookup, const struct entry *entry)
 {
-    for (uint32_t i = 0; i < list->count; i++) {
+    char fold[NUMBER_SIZE_MAX];
+    canonical_fold(entry->number, entry->size, fold);
+    if (lookup == LOOKUP_NUMBER)
+        return !entry->is_range && memcmp(sought->number, entry->number, NUMBER_SIZE_MAX) == 0;
+    if (!issuer_equal(sought->issuer, entry->issuer))
+        return false;
+    if (entry->is_range)
+        return canonical_shape(sought->number, sought->size) ==
+               canonical_shape(entry->number, entry->size);
+    return memcmp(sought->fold, fold, NUMBER_SIZE_MAX) == 0;
+}
+
+static struct gate gate_of(const struct list *list, const struct canonical *form)
+{
+    uint32_t shape = canonical_shape(form->number, form->size);
+    uint64_t live = 0;
+    for (uint32_t i = 0; i < list->count; i++)
+        live += !list->entries[i].is_range &&
+                canonical_shape(list->entries[i].number, list->entries[i].size) == shape;
+    return rules_gate(shape, live);
+}
+
+static void answer_entry(const struct rule_data *data, const struct canonical *form,
+                         const struct gate *gate, const struct entry *entry, char *answer)
+{
+    uint32_t lookups = rules_lookups(data, form);
+    for (enum lookup lookup = 0; lookup < LOOKUP_COUNT; lookup++) {
+        struct canonical sought;
         struct hit hit;
-        if (!rules_judge(data, form, &list->entries[i], &hit))
+        if (!(lookups >> lookup & 1))
+            continue;
+        rules_lookup_form(form, lookup, &sought);
+        if (!is_found(&sought, lookup, entry) ||
+            !rules_judge(data, form, lookup, entry, lookup == LOOKUP_NUMBER ? gate : NULL, &hit))
             continue;
         char part[ENTRY_ID_SIZE_MAX + 64];
         snprintf(part, sizeof part, "%.*s=%s:%s", hit.entry.id_size, hit.entry.id,
@@ -129,19 +161,14 @@ static void answer_hits(const struct list *list, const struct rule_data *data,
     }
 }
 
-/* What the file expects of the tiers there are. */
-static void expect_hits(struct bytes expected, char *answer)
+static void answer_hits(const struct list *list, const struct rule_data *data,
+                        const struct canonical *form, char *answer)
 {
-    const char *at = (const char *)expected.data;
-    const char *end = at + expected.size;
-    while (at < end) {
-        const char *semicolon = memchr(at, ';', (size_t)(end - at));
-        struct bytes part = bytes_of(at, (size_t)((semicolon ? semicolon : end) - at));
-        if (memmem(part.data, part.size, "=EXACT:", 7) ||
-            memmem(part.data, part.size, "=TYPE_DIFFERS:", 14))
-            append(answer, part);
-        at = (const char *)part.data + part.size + 1;
-    }
+    struct gate gate = gate_of(list, form);
+    for (uint32_t i = 0; i < list->count; i++)
+        answer_entry(data, form, &gate, &list->entries[i], answer);
+    if (!answer[0])
+        append(answer, bytes_of_text("none"));
 }
 
 static void check_document(const struct list *list, const struct rule_data *data,
@@ -164,13 +191,9 @@ static void check_document(const struct list *list, const struct rule_data *data
         answers->specimens++;
     } else {
         answer_hits(list, data, &form, actual);
-        answers->hits += actual[0] != 0;
+        answers->hits += strcmp(actual, "none") != 0;
     }
-    if (bytes_equal_text(fields[EXPECTED], "specimen") ||
-        memmem(fields[EXPECTED].data, fields[EXPECTED].size, "unscreenable:", 13))
-        append(expected, fields[EXPECTED]);
-    else
-        expect_hits(fields[EXPECTED], expected);
+    append(expected, fields[EXPECTED]);
     cr_expect_str_eq(actual, expected, "document %.*s: '%s', expected '%s'", (int)fields[ID].size,
                      (const char *)fields[ID].data, actual, expected);
 }
@@ -202,7 +225,7 @@ Test(rules_vectors, every_case_answered_as_written)
     cr_expect_eq(answers.documents, 1876);
     cr_expect_eq(answers.unscreenable, 94);
     cr_expect_eq(answers.specimens, 38);
-    cr_expect_eq(answers.hits, 666, "documents with a hit of the tiers there are");
+    cr_expect_eq(answers.hits, 1142, "documents with a hit");
     memory_free(vectors.text);
     memory_free(list);
     rule_data_close(data);

@@ -1,0 +1,60 @@
+/* templates.h - what an issuer's document numbers look like, and what follows for one that looks
+ * otherwise (rules 4): repaired, stripped, foldable.
+ *
+ * Pure functions over templates read at start; no allocation, any thread. n and m are canonical
+ * numbers (canonical.h). Cost: a table look-up a character and template; asked only of documents
+ * the filter let pass; only templates_strip is asked of every one, and mostly ends at the size.
+ */
+#ifndef CHECKIT_TEMPLATES_H
+#define CHECKIT_TEMPLATES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pipeline/base/bytes.h"
+#include "pipeline/document.h"
+
+/* A number fits when it has the size, and at each position a character whose bit is set: bits 0 to
+ * 9 the digits, 10 to 35 the letters. */
+struct template
+{
+    uint64_t allowed[NUMBER_SIZE_MAX];
+    struct issuer issuer;
+    uint8_t type; /* enum document_type, never ANY */
+    uint8_t size;
+};
+
+/* The templates of one issuer; borrowed from the rule data. */
+struct templates {
+    const struct template *items;
+    uint32_t count;
+    uint32_t sizes; /* bit n set: one of them has n characters */
+};
+
+/* Elements L, D, A, [..], each may be followed by {n}. Fills allowed and size; NULL, or what is
+ * wrong, to be read after the text in quotes. */
+const char *template_parse(struct bytes text, struct template *out);
+
+/* Whether any of them applies to documents of the type. */
+bool templates_apply(const struct templates *templates, enum document_type type);
+
+/* Whether n fits one that applies. */
+bool templates_fit(const struct templates *templates, enum document_type type, const char *n,
+                   uint8_t size);
+
+/* Whether m, of the same size, is one of Repaired(n). */
+bool templates_repair(const struct templates *templates, enum document_type type, const char *n,
+                      const char *m, uint8_t size);
+
+/* Foldable(n, m) for numbers of the same size whose folds are equal; false when n = m. */
+bool templates_foldable(const struct templates *templates, enum document_type type, const char *n,
+                        const char *m, uint8_t size);
+
+/* Whether n without its last character is Stripped(n). */
+bool templates_strip(const struct templates *templates, enum document_type type, const char *n,
+                     uint8_t size);
+
+/* The 7-3-1 check digit of ICAO 9303 part 3, 4.9: '0' to '9'. */
+char check_digit(const char *number, uint32_t size);
+
+#endif
