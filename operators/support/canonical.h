@@ -29,6 +29,20 @@ void canonical_fold(const char *number, uint8_t size, char out[NUMBER_SIZE_MAX])
 enum { SHAPE_SIZE_SHIFT = NUMBER_SIZE_MAX };
 uint32_t canonical_shape(const char *number, uint8_t size);
 
+/* The same of a whole form, for every document: letters have the bit 0x40, digits and padding do
+ * not, and a multiplication gathers eight of them at a time. */
+static inline uint32_t canonical_form_shape(const struct canonical *form)
+{
+    uint32_t shape = (uint32_t)form->size << SHAPE_SIZE_SHIFT;
+    for (uint32_t at = 0; at < NUMBER_SIZE_MAX; at += 8) {
+        uint64_t word;
+        memcpy(&word, form->number + at, sizeof word);
+        uint64_t letters = word >> 6 & 0x0101010101010101U;
+        shape |= (uint32_t)(letters * 0x0102040810204080U >> 56) << at;
+    }
+    return shape;
+}
+
 /* Makes a change an entry (rules 3, last point): REJECTION_NO and *out filled, or the first reason
  * that applies, *out then being all zero. For CHANGE_WITHDRAW only the id is checked; the entry is
  * not live and has only id and revision. */

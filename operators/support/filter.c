@@ -70,6 +70,8 @@ static struct block *block_of(const struct filter *filter, const struct key *key
     return &filter->blocks[((wide)half * filter->blocks_count) >> 64];
 }
 
+_Static_assert(FILTER_KEY_SIZE == sizeof(uint64_t) + sizeof(uint32_t), "what is looked at");
+
 /* The second half selects the bits. */
 static uint32_t bits_of(const struct key *key)
 {

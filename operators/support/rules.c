@@ -195,6 +195,10 @@ void rules_lookup_form(const struct canonical *document, enum lookup lookup, str
     *out = *document;
     if (lookup == LOOKUP_NATIONALITY)
         out->issuer = document->nationality;
+    if (lookup == LOOKUP_NUMBER) {
+        out->issuer = (struct issuer){0};
+        memcpy(out->fold, document->number, sizeof out->fold);
+    }
     if (lookup != LOOKUP_STRIPPED)
         return;
     assert(document->size > 1);

@@ -24,7 +24,8 @@ enum lookup {
  * LOOKUP_NUMBER is always among them: whether its gate is open is the caller's to ask. */
 uint32_t rules_lookups(const struct rule_data *data, const struct canonical *document);
 
-/* The form whose issuer, number and fold are looked up; for LOOKUP_NUMBER the document's own. */
+/* The form that is looked up: its issuer, number, size and fold are what keys and ranges go by. For
+ * LOOKUP_NUMBER it has no issuer, and the number itself for its fold. */
 void rules_lookup_form(const struct canonical *document, enum lookup lookup, struct canonical *out);
 
 /* The gate of a shape (canonical_shape), live point entries of that shape being `live`. */

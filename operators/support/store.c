@@ -15,6 +15,7 @@ static struct store *new_store(const char *path, const struct store_key *key, ui
     store->origin = memory_copy_text("", 0);
     store_shapes_open(&store->shapes);
     store_dues_open(&store->dues);
+    atomic_store(&store->gates, store_gates_open());
     store_readers_open(store, readers);
     for (uint32_t i = 0; i < WAITING_MAX; i++)
         store_visits_open(store, &store->waiting[i].visits);
@@ -43,7 +44,10 @@ static void free_work(struct store_work *work)
 {
     memory_free(work->forms);
     memory_free(work->keys);
+    memory_free(work->number_keys);
     memory_free(work->added);
+    memory_free(work->added_numbers);
+    memory_free(work->range_changes);
     memory_free(work->hashes);
     memory_free(work->held);
     memory_free(work->slots);
@@ -58,6 +62,8 @@ void store_close(struct store *store)
     store_db_close(store);
     store_free_retired(store); /* every reader has left */
     filter_close(atomic_load(&store->filter));
+    memory_free(atomic_load(&store->gates));
+    store_ranges_close(atomic_load(&store->ranges));
     for (uint32_t i = 0; i < WAITING_MAX; i++) {
         store_visits_close(&store->waiting[i].visits);
         memory_free(store->waiting[i].offsets.items);

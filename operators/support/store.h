@@ -10,7 +10,11 @@
  *                  not hold again are removed with their `due` record
  *
  * Families: entries (id -> sealed record), points (fingerprint | hash of id -> id, tag, type,
- * flags), due, shapes, meta (format, key check, canonical hash, origin, feed offsets, caught up).
+ * flags), numbers (shape | fingerprint of the number alone | hash of id -> id), ranges (ids of
+ * ranges), due, shapes, meta (format, key check, canonical hash, origin, feed offsets, caught up).
+ *
+ * Ranges are in memory too, and a gate for every shape (rules 5). The filter holds the numbers of a
+ * shape whenever its gate is open, from before it opens.
  * WAL on, sync off: a power cut loses a tail of changes together with their offsets, and the feed
  * brings them again.
  *
@@ -23,6 +27,7 @@
 #include "pipeline/base/status.h"
 #include "pipeline/batch.h"
 #include "pipeline/entry.h"
+#include "pipeline/hit.h"
 
 struct store;
 
@@ -121,10 +126,21 @@ void store_leave(struct store *store, uint32_t reader);
 void store_probe(const struct store *store, const struct key *keys, uint32_t count,
                  uint8_t *passes);
 
+/* The gate of a shape (canonical_shape) as it stands now; false: nothing of that shape is listed.
+ * Between enter and leave, before the probe for its number and after what is found was read. */
+bool store_gate(const struct store *store, uint32_t shape, struct gate *gate);
+
+/* Whether the list has ranges; then, whether one of the issuer holds the number (issuer, number and
+ * size of the form, which may be longer than that). Between enter and leave. Cost of an issuer that
+ * has none: one bit. */
+bool store_has_ranges(const struct store *store);
+bool store_in_range(const struct store *store, const struct canonical *form);
+
 /* Where a look-up stopped; zero at the start of each. */
 struct store_cursor {
     uint8_t last[8]; /* hash of the last id given */
     bool started;
+    char from[NUMBER_SIZE_MAX]; /* store_find_ranges: lower bound of the last given */
 };
 
 /* The entries that have a point under the key, in a fixed order, from the cursor on, live ones as
@@ -133,6 +149,18 @@ struct store_cursor {
 enum status store_find(struct store *store, uint32_t reader, const struct key *key,
                        struct store_cursor *cursor, struct entry *out, uint32_t capacity,
                        uint32_t *count, struct error *err) MUST_USE;
+
+/* The same for entries with that number under any issuer. key: of the number alone, as keys.h says;
+ * shape: of the number. */
+enum status store_find_number(struct store *store, uint32_t reader, uint32_t shape,
+                              const struct key *key, struct store_cursor *cursor, struct entry *out,
+                              uint32_t capacity, uint32_t *count, struct error *err) MUST_USE;
+
+/* The same for ranges that hold the number, as store_in_range: the entries may be other ranges or
+ * points by now, which the caller judges. */
+enum status store_find_ranges(struct store *store, const struct canonical *form,
+                              struct store_cursor *cursor, struct entry *out, uint32_t capacity,
+                              uint32_t *count, struct error *err) MUST_USE;
 
 /* One entry by id, live or withdrawn; *found false when the id was never seen. Any reader. */
 enum status store_get(struct store *store, struct bytes id, struct entry *out, bool *found,

@@ -5,7 +5,7 @@
 #include "pipeline/base/memory.h"
 #include "pipeline/base/point.h"
 
-enum { DUE_ITEM_SIZE_MAX = POINT_KEY_SIZE + 1 + ENTRY_ID_SIZE_MAX };
+enum { DUE_ITEM_SIZE_MAX = 1 + POINT_KEY_SIZE + 1 + ENTRY_ID_SIZE_MAX };
 
 /* --- working memory ------------------------------------------------------------------------- */
 
@@ -18,10 +18,13 @@ static void reserve(struct store_work *work, uint32_t count)
         capacity *= 2;
     work->capacity = capacity;
     work->slots_count = 2 * capacity;
-    work->due_capacity = 1 + (size_t)capacity * DUE_ITEM_SIZE_MAX;
+    work->due_capacity = 1 + (size_t)capacity * KEYS_MAX * DUE_ITEM_SIZE_MAX;
     work->forms = memory_resize(work->forms, capacity, sizeof *work->forms);
     work->keys = memory_resize(work->keys, capacity, sizeof *work->keys);
+    work->number_keys = memory_resize(work->number_keys, capacity, sizeof *work->number_keys);
     work->added = memory_resize(work->added, capacity, sizeof *work->added);
+    work->added_numbers = memory_resize(work->added_numbers, capacity, sizeof *work->added_numbers);
+    work->range_changes = memory_resize(work->range_changes, capacity, sizeof *work->range_changes);
     work->hashes = memory_resize(work->hashes, capacity, sizeof *work->hashes);
     work->held = memory_resize(work->held, capacity, sizeof *work->held);
     work->slots = memory_resize(work->slots, work->slots_count, sizeof *work->slots);
@@ -38,12 +41,17 @@ void store_prepare(struct store *store, const struct entry *entries, uint32_t co
         store_entry_form(&entries[i], &work->forms[i]);
     }
     key_prf_documents(store->prf, work->forms, count, work->keys);
+    for (uint32_t i = 0; i < count; i++)
+        store_number_form(&work->forms[i]);
+    key_prf_documents(store->prf, work->forms, count, work->number_keys);
 }
 
 static void begin(struct store *store, const struct entry *entries, uint32_t count)
 {
     struct store_work *work = &store->work;
     work->added_count = 0;
+    work->added_numbers_count = 0;
+    work->range_changes_count = 0;
     work->due_changes = 0;
     work->due_size = 0;
     if (count == 0)
@@ -75,8 +83,10 @@ static void hold(const struct store_work *work, const struct entry *entry, uint3
     if (!held->live)
         return;
     held->shape = canonical_shape(entry->number, entry->size);
-    if (held->point)
-        store_point_key(&work->keys[at], work->hashes[at], held->point_key);
+    if (!held->point)
+        return;
+    store_point_key(&work->keys[at], work->hashes[at], held->point_key);
+    store_number_key(held->shape, &work->number_keys[at], work->hashes[at], held->number_key);
 }
 
 bool store_count_held(struct store *store, const struct store_held *held, int by)
@@ -90,7 +100,7 @@ bool store_count_held(struct store *store, const struct store_held *held, int by
     return !held->point || store_shapes_add(&store->shapes, held->shape, by);
 }
 
-static void note_due(struct store *store, const struct store_held *before,
+static void note_due(struct store *store, enum due_kind kind, const uint8_t key[POINT_KEY_SIZE],
                      const struct entry *entry)
 {
     struct store_work *work = &store->work;
@@ -98,12 +108,12 @@ static void note_due(struct store *store, const struct store_held *before,
         work->due[work->due_size++] = DUE_VERSION;
     uint8_t *next = work->due + work->due_size;
     assert(work->due_size + DUE_ITEM_SIZE_MAX <= work->due_capacity);
-    memcpy(next, before->point_key, POINT_KEY_SIZE);
+    *next++ = (uint8_t)kind;
+    memcpy(next, key, POINT_KEY_SIZE);
     next[POINT_KEY_SIZE] = entry->id_size;
     memcpy(next + POINT_KEY_SIZE + 1, entry->id, entry->id_size);
-    work->due_size += POINT_KEY_SIZE + 1 + (size_t)entry->id_size;
-    work->due_changes++;
-    store_dues_note(&store->dues, before->point_key, store->due_next);
+    work->due_size += 1 + POINT_KEY_SIZE + 1 + (size_t)entry->id_size;
+    store_dues_note(&store->dues, key, store->due_next);
 }
 
 static void put_entry(struct store *store, const struct entry *entry, const struct store_held *held)
@@ -117,22 +127,64 @@ static void put_entry(struct store *store, const struct entry *entry, const stru
     size = store_encode_point(store->key, entry, point);
     store_db_put(store, FAMILY_POINTS, bytes_of(held->point_key, POINT_KEY_SIZE),
                  bytes_of(point, size));
+    size = store_encode_number(entry, point);
+    store_db_put(store, FAMILY_NUMBERS, bytes_of(held->number_key, POINT_KEY_SIZE),
+                 bytes_of(point, size));
+}
+
+static bool is_same_key(const struct store_held *before, const struct store_held *after,
+                        const uint8_t *key, const uint8_t *key_after)
+{
+    return before->point && after->point && memcmp(key, key_after, POINT_KEY_SIZE) == 0;
+}
+
+/* Old keys are due, new ones the filter has yet to learn. An issuer corrected is another point of
+ * the same number, O taken for 0 another number of the same point. */
+static void change_keys(struct store *store, const struct entry *entry, uint32_t at,
+                        const struct store_held *before)
+{
+    struct store_work *work = &store->work;
+    const struct store_held *after = &work->held[at];
+    bool same_point = is_same_key(before, after, before->point_key, after->point_key);
+    bool same_number = is_same_key(before, after, before->number_key, after->number_key);
+    if (before->point && !same_point)
+        note_due(store, DUE_POINT, before->point_key, entry);
+    if (before->point && !same_number)
+        note_due(store, DUE_NUMBER, before->number_key, entry);
+    work->due_changes += before->point && !(same_point && same_number);
+    if (after->point && !same_point)
+        work->added[work->added_count++] = work->keys[at];
+    if (after->point && !same_number)
+        work->added_numbers[work->added_numbers_count++] =
+            (struct store_added_number){work->number_keys[at], after->shape};
+}
+
+/* What lists the ranges is read at start alone, so its old keys go at once. */
+static void change_range(struct store *store, const struct entry *entry, uint32_t at,
+                         const struct store_held *before)
+{
+    struct store_work *work = &store->work;
+    bool is_range = store_held_is_range(&work->held[at]);
+    if (!is_range && !store_held_is_range(before))
+        return;
+    struct store_range_change *change = &work->range_changes[work->range_changes_count];
+    *change = store_range_change_of(entry, work->hashes[at]);
+    change->order = work->range_changes_count++;
+    if (is_range)
+        store_db_put(store, FAMILY_RANGES, entry_id(entry), bytes_of("", 0));
+    else
+        store_db_delete(store, FAMILY_RANGES, entry_id(entry));
 }
 
 static enum status replace(struct store *store, const struct entry *entry, uint32_t at,
                            const struct store_held *before, struct error *err)
 {
-    struct store_work *work = &store->work;
-    struct store_held *after = &work->held[at];
-    hold(work, entry, at, after);
+    struct store_held *after = &store->work.held[at];
+    hold(&store->work, entry, at, after);
     if (!store_count_held(store, before, -1) || !store_count_held(store, after, 1))
         return store_damaged(store, FAMILY_SHAPES, "a counter is too low", err);
-    bool same_key = before->point && after->point &&
-                    memcmp(before->point_key, after->point_key, POINT_KEY_SIZE) == 0;
-    if (before->point && !same_key)
-        note_due(store, before, entry);
-    if (after->point && !same_key)
-        work->added[work->added_count++] = work->keys[at];
+    change_keys(store, entry, at, before);
+    change_range(store, entry, at, before);
     put_entry(store, entry, after);
     return STATUS_OK;
 }
@@ -170,7 +222,9 @@ static void put_due(struct store *store)
 }
 
 /* The filter first, then everything else at once: a reader that finds the new key on disk has
- * passed the filter, and a crash leaves all of the changes with their offsets, or nothing. */
+ * passed the filter, and a crash leaves all of the changes with their offsets, or nothing. What is
+ * in memory follows, before any old key goes: gates, which open only on numbers the filter has, and
+ * ranges. */
 static enum status write_changes(struct store *store, struct error *err)
 {
     TRY(store_add_to_filter(store, err));
@@ -179,6 +233,8 @@ static enum status write_changes(struct store *store, struct error *err)
     POINT("store_after_write");
     if (store->work.due_changes)
         store->due_next++;
+    store_publish_shapes(store);
+    store_change_ranges(store, store->work.range_changes, store->work.range_changes_count);
     store_note_applied(store, store->work.due_changes);
     return STATUS_OK;
 }

@@ -3,16 +3,17 @@
 #include "operators/support/canonical.h"
 #include "operators/support/store_internal.h"
 
-/* Values on disk, format 1, little-endian.
+/* Values on disk, format 2, little-endian.
  *
  *   entries  version 1 · state 1 · revision 8; a tombstone ends here
  *            type 1 · loss 1 · flags 1 · issuer 3 · shape 4 · effective_at 8 · reported_on,
  *            lost_on, expiry, review_on 4 each · contributor, national_ref, sealed number: each
  *            its size in 1 and its bytes
  *   points   version 1 · type 1 · flags 1 · tag 16 · size 1 · id
+ *   numbers  version 1 · size 1 · id
  *
  * The sealed number is number, or number and number_to of the same size one after the other. */
-enum { ENTRY_VERSION = 1, POINT_VERSION = 1, STATE_LIVE = 1, STATE_RANGE = 2 };
+enum { ENTRY_VERSION = 1, POINT_VERSION = 1, NUMBER_VERSION = 2, STATE_LIVE = 1, STATE_RANGE = 2 };
 
 /* --- bytes ---------------------------------------------------------------------------------- */
 
@@ -247,15 +248,22 @@ size_t store_encode_point(const struct store_key *key, const struct entry *entry
     return (size_t)(next - out);
 }
 
+size_t store_encode_number(const struct entry *entry, uint8_t out[POINT_VALUE_SIZE_MAX])
+{
+    uint8_t *next = append(out, NUMBER_VERSION, 1);
+    return (size_t)(append_text(next, entry->id, entry->id_size) - out);
+}
+
 const char *store_decode_point(struct bytes value, struct bytes *id)
 {
     struct value_reader reader = value_reader_of(value);
     uint64_t version = value_read(&reader, 1);
-    (void)value_read_bytes(&reader, 1 + 1 + ID_SIZE); /* type, flags, tag: the entry decides */
+    if (version == POINT_VERSION)
+        (void)value_read_bytes(&reader, 1 + 1 + ID_SIZE); /* type, flags, tag: the entry decides */
     *id = value_read_bytes(&reader, (size_t)value_read(&reader, 1));
     if (!value_read_all(&reader))
         return "size of the point";
-    if (version != POINT_VERSION)
+    if (version != POINT_VERSION && version != NUMBER_VERSION)
         return "version of the point";
     return id->size && id->size <= ENTRY_ID_SIZE_MAX ? NULL : "size of the point's id";
 }
@@ -276,4 +284,27 @@ void store_point_key(const struct key *key, uint64_t id_hash, uint8_t out[POINT_
 {
     memcpy(out, key->bytes, sizeof key->bytes);
     write_big(out + sizeof key->bytes, id_hash, 8);
+}
+
+/* Of no issuer, which no point is: so one PRF makes both kinds of keys, and none of them twice. */
+void store_number_form(struct canonical *form)
+{
+    form->issuer = (struct issuer){0};
+    memcpy(form->fold, form->number, sizeof form->fold);
+}
+
+struct key store_number_prefix(uint32_t shape, const struct key *key)
+{
+    _Static_assert((int)NUMBER_PRF_SIZE >= (int)FILTER_KEY_SIZE, "the filter is filled from disk");
+    struct key prefix;
+    write_big(prefix.bytes, shape, SHAPE_KEY_SIZE);
+    memcpy(prefix.bytes + SHAPE_KEY_SIZE, key->bytes, NUMBER_PRF_SIZE);
+    return prefix;
+}
+
+void store_number_key(uint32_t shape, const struct key *key, uint64_t id_hash,
+                      uint8_t out[POINT_KEY_SIZE])
+{
+    struct key prefix = store_number_prefix(shape, key);
+    store_point_key(&prefix, id_hash, out);
 }

@@ -23,7 +23,8 @@ static const double MEMTABLE_BLOOM_RATIO = 0.02;
 
 static const char *const family_names[FAMILY_COUNT] = {
     [FAMILY_DEFAULT] = "default", [FAMILY_ENTRIES] = "entries", [FAMILY_POINTS] = "points",
-    [FAMILY_DUE] = "due",         [FAMILY_SHAPES] = "shapes",   [FAMILY_META] = "meta",
+    [FAMILY_NUMBERS] = "numbers", [FAMILY_RANGES] = "ranges",   [FAMILY_DUE] = "due",
+    [FAMILY_SHAPES] = "shapes",   [FAMILY_META] = "meta",
 };
 
 /* --- errors --------------------------------------------------------------------------------- */
@@ -70,6 +71,12 @@ enum status store_damaged(const struct store *store, enum family family, const c
 
 /* --- options -------------------------------------------------------------------------------- */
 
+/* Families with a key or more for every entry. */
+static bool is_large(enum family family)
+{
+    return family == FAMILY_ENTRIES || family == FAMILY_POINTS || family == FAMILY_NUMBERS;
+}
+
 static void set_table(const struct store *store, enum family family, rocksdb_options_t *options)
 {
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
@@ -78,7 +85,7 @@ static void set_table(const struct store *store, enum family family, rocksdb_opt
      * filter of a large file is larger than a shard, and then read anew at every look-up. */
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 0);
     rocksdb_block_based_options_set_format_version(table, TABLE_FORMAT);
-    if (family == FAMILY_ENTRIES || family == FAMILY_POINTS)
+    if (is_large(family))
         rocksdb_block_based_options_set_filter_policy(
             table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
     rocksdb_block_based_options_set_whole_key_filtering(table, family == FAMILY_ENTRIES);
@@ -87,22 +94,22 @@ static void set_table(const struct store *store, enum family family, rocksdb_opt
 }
 
 /* Ids that are new, and fingerprints the front filter let pass by mistake, are what is looked for
- * most: the Bloom filters of the two large families answer those without reading a block. */
+ * most: the Bloom filters of the large families answer those without reading a block. */
 rocksdb_options_t *store_db_family_options(const struct store *store, enum family family)
 {
-    bool is_large = family == FAMILY_ENTRIES || family == FAMILY_POINTS;
+    bool has_many = is_large(family);
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_options_set_write_buffer_size(options,
-                                          is_large ? WRITE_BUFFER_BYTES : SMALL_WRITE_BUFFER_BYTES);
+                                          has_many ? WRITE_BUFFER_BYTES : SMALL_WRITE_BUFFER_BYTES);
     rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
     rocksdb_options_set_compression(options, family == FAMILY_ENTRIES ? rocksdb_lz4_compression
                                                                       : rocksdb_no_compression);
-    if (is_large)
+    if (has_many)
         rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, MEMTABLE_BLOOM_RATIO);
     if (family == FAMILY_ENTRIES)
         rocksdb_options_set_memtable_whole_key_filtering(options, 1);
-    if (family == FAMILY_POINTS)
+    if (family == FAMILY_POINTS || family == FAMILY_NUMBERS)
         rocksdb_options_set_prefix_extractor(
             options, rocksdb_slicetransform_create_fixed_prefix(sizeof(struct key)));
     set_table(store, family, options);

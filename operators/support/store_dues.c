@@ -16,7 +16,8 @@ void store_dues_close(struct store_dues *dues)
 
 static uint32_t home_of(const struct store_dues *dues, const uint8_t point_key[POINT_KEY_SIZE])
 {
-    return (uint32_t)read_big(point_key, 4) & (dues->slots_count - 1); /* a PRF's output */
+    /* A PRF's output; the first bytes of a number's key are its shape. */
+    return (uint32_t)read_big(point_key + SHAPE_KEY_SIZE, 4) & (dues->slots_count - 1);
 }
 
 /* The place of the key, or the free one where it belongs. */

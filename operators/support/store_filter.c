@@ -2,13 +2,31 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 
-/* Adds every point on disk. */
-static enum status scan_into(struct store *store, struct filter *filter, uint64_t *points,
-                             struct error *err)
+/* Keys on their way from disk into a filter. */
+struct keys {
+    struct filter *filter;
+    struct key items[256];
+    uint32_t count;
+};
+
+static void flush(struct keys *keys)
 {
-    enum { KEYS = 256 };
-    struct key keys[KEYS];
-    uint32_t count = 0;
+    filter_add_many(keys->filter, keys->items, keys->count);
+    keys->count = 0;
+}
+
+static void add_key(struct keys *keys, const struct key *key)
+{
+    keys->items[keys->count++] = *key;
+    if (keys->count == sizeof keys->items / sizeof *keys->items)
+        flush(keys);
+}
+
+/* Adds every point on disk. */
+static enum status scan_points(struct store *store, struct filter *filter, uint64_t *points,
+                               struct error *err)
+{
+    struct keys keys = {.filter = filter};
     enum status status = STATUS_OK;
     *points = 0;
     rocksdb_iterator_t *scan = store_db_scan(store, FAMILY_POINTS);
@@ -18,14 +36,42 @@ static enum status scan_into(struct store *store, struct filter *filter, uint64_
             status = store_damaged(store, FAMILY_POINTS, "size of a key", err);
             continue;
         }
-        memcpy(keys[count++].bytes, point_key.data, sizeof keys->bytes);
+        struct key key;
+        memcpy(key.bytes, point_key.data, sizeof key.bytes);
+        add_key(&keys, &key);
         ++*points;
-        if (count == KEYS) {
-            filter_add_many(filter, keys, count);
-            count = 0;
-        }
     }
-    filter_add_many(filter, keys, count);
+    flush(&keys);
+    enum status ended = store_db_scan_end(store, scan, status == STATUS_OK ? err : NULL);
+    return status == STATUS_OK ? ended : status;
+}
+
+/* Adds every number of one shape on disk: in numbers they stand together. Of their fingerprints
+ * the disk has what the filter looks at. */
+static enum status scan_shape(struct store *store, uint32_t shape, struct filter *filter,
+                              uint64_t *numbers, struct error *err)
+{
+    struct keys keys = {.filter = filter};
+    enum status status = STATUS_OK;
+    uint8_t prefix[SHAPE_KEY_SIZE];
+    *numbers = 0;
+    write_big(prefix, shape, sizeof prefix);
+    rocksdb_iterator_t *scan = store_db_scan(store, FAMILY_NUMBERS);
+    rocksdb_iter_seek(scan, (const char *)prefix, sizeof prefix);
+    for (; status == STATUS_OK && rocksdb_iter_valid(scan); rocksdb_iter_next(scan)) {
+        struct bytes number_key = store_scan_key(scan);
+        if (number_key.size != POINT_KEY_SIZE) {
+            status = store_damaged(store, FAMILY_NUMBERS, "size of a key", err);
+            continue;
+        }
+        if (memcmp(number_key.data, prefix, sizeof prefix) != 0)
+            break;
+        struct key key = {{0}};
+        memcpy(key.bytes, number_key.data + SHAPE_KEY_SIZE, NUMBER_PRF_SIZE);
+        add_key(&keys, &key);
+        ++*numbers;
+    }
+    flush(&keys);
     enum status ended = store_db_scan_end(store, scan, status == STATUS_OK ? err : NULL);
     return status == STATUS_OK ? ended : status;
 }
@@ -40,36 +86,67 @@ struct filter *store_new_filter(const struct store *store, uint64_t keys)
     return filter_open(at_least(keys + keys / 2, store->filter_keys_min));
 }
 
+static enum status count_differs(const struct store *store, const char *what, uint64_t found,
+                                 uint64_t counted, struct error *err)
+{
+    return error_fail(err, EX_DATAERR,
+                      "store '%s' is damaged: %llu %s, but %llu counted; it has to be built again",
+                      store->path, (unsigned long long)found, what, (unsigned long long)counted);
+}
+
+/* Decides of every shape anew whether the filter has its numbers, and adds those. is_start: nothing
+ * waits for removal, so there are as many as are counted. */
+static enum status add_near_shapes(struct store *store, struct filter *filter, bool is_start,
+                                   struct error *err)
+{
+    struct store_shapes *shapes = &store->shapes;
+    for (uint32_t i = 0; i < shapes->slots_count; i++) {
+        struct store_shape *shape = &shapes->slots[i];
+        if (shape->shape == 0)
+            continue;
+        shape->is_filtered = store_shape_is_near(shape);
+        uint64_t numbers = 0;
+        if (!shape->is_filtered)
+            continue;
+        TRY(scan_shape(store, shape->shape, filter, &numbers, err));
+        if (is_start && numbers != shape->live)
+            return count_differs(store, "numbers of one shape", numbers, shape->live, err);
+    }
+    return STATUS_OK;
+}
+
+uint64_t store_count_keys(const struct store *store)
+{
+    uint64_t keys = store->shapes.live;
+    for (uint32_t i = 0; i < store->shapes.slots_count; i++) {
+        const struct store_shape *shape = &store->shapes.slots[i];
+        keys += shape->shape && store_shape_is_near(shape) ? shape->live : 0;
+    }
+    return keys;
+}
+
 /* At start nothing waits for removal, so the points on disk are those the counters know. A store
  * that has lost one must not be used: its document would be missed. */
 enum status store_fill_filter(struct store *store, struct error *err)
 {
-    uint64_t live = store->shapes.live;
-    struct filter *filter = store_new_filter(store, live);
+    struct filter *filter = store_new_filter(store, store_count_keys(store));
     atomic_store_explicit(&store->filter, filter, memory_order_release);
     uint64_t points;
-    TRY(scan_into(store, filter, &points, err));
-    if (points != live)
-        return error_fail(err, EX_DATAERR,
-                          "store '%s' is damaged: %llu points, but %llu counted; it has to be "
-                          "built again",
-                          store->path, (unsigned long long)points, (unsigned long long)live);
-    return STATUS_OK;
+    TRY(scan_points(store, filter, &points, err));
+    if (points != store->shapes.live)
+        return count_differs(store, "points", points, store->shapes.live, err);
+    return add_near_shapes(store, filter, true, err);
 }
 
-static void retire(struct store *store, struct filter *filter)
+static void free_filter(void *filter)
 {
-    struct store_retired *retired = memory_new(1, sizeof *retired);
-    retired->filter = filter;
-    store_visits_open(store, &retired->visits);
-    store_visits_take(store, &retired->visits);
-    retired->next = store->retired;
-    store->retired = retired;
+    filter_close(filter);
 }
 
 void store_swap_filter(struct store *store, struct filter *filter)
 {
-    retire(store, atomic_exchange_explicit(&store->filter, filter, memory_order_acq_rel));
+    store_retire(store, atomic_exchange_explicit(&store->filter, filter, memory_order_acq_rel),
+                 free_filter);
 }
 
 /* Runs on the writer's thread, so no change comes between the scan and the swap. */
@@ -77,7 +154,9 @@ enum status store_replace_filter(struct store *store, uint64_t capacity, struct 
 {
     struct filter *filter = filter_open(capacity);
     uint64_t points;
-    enum status status = scan_into(store, filter, &points, err);
+    enum status status = scan_points(store, filter, &points, err);
+    if (status == STATUS_OK)
+        status = add_near_shapes(store, filter, false, err);
     if (status != STATUS_OK) {
         filter_close(filter);
         return status;
@@ -88,31 +167,53 @@ enum status store_replace_filter(struct store *store, uint64_t capacity, struct 
     return STATUS_OK;
 }
 
+/* Beyond this the numbers of a shape are left out again when the next filter is made. */
+static bool is_far(const struct store_shape *shape)
+{
+    return shape->live / 4 >= shape->limit;
+}
+
+/* The gate of a shape that this call changes may come near: then all of its numbers go into the
+ * filter first, those on disk here, those of this call with the others. One whose gate is far stops
+ * being kept up. */
+static enum status look_at_shapes(struct store *store, struct filter *filter, struct error *err)
+{
+    struct store_shapes *shapes = &store->shapes;
+    for (uint32_t i = 0; i < shapes->changed_count; i++) {
+        struct store_shape *shape = store_shapes_find(shapes, shapes->changed[i]);
+        uint64_t numbers;
+        if (shape->is_filtered && is_far(shape))
+            shape->is_filtered = false;
+        if (shape->is_filtered || !store_shape_is_near(shape))
+            continue;
+        TRY(scan_shape(store, shape->shape, filter, &numbers, err));
+        shape->is_filtered = true;
+    }
+    return STATUS_OK;
+}
+
+static void add_numbers(struct store *store, struct filter *filter)
+{
+    const struct store_work *work = &store->work;
+    struct keys keys = {.filter = filter};
+    for (uint32_t i = 0; i < work->added_numbers_count; i++)
+        if (store_shapes_find(&store->shapes, work->added_numbers[i].shape)->is_filtered)
+            add_key(&keys, &work->added_numbers[i].key);
+    flush(&keys);
+}
+
 enum status store_add_to_filter(struct store *store, struct error *err)
 {
     const struct store_work *work = &store->work;
     struct filter *filter = atomic_load_explicit(&store->filter, memory_order_relaxed);
-    if (filter_count(filter) + work->added_count > filter_capacity(filter)) {
-        uint64_t wanted = 2 * (store->shapes.live + work->added_count);
+    uint64_t added = (uint64_t)work->added_count + work->added_numbers_count;
+    if (filter_count(filter) + added > filter_capacity(filter)) {
+        uint64_t wanted = 2 * (store_count_keys(store) + added);
         TRY(store_replace_filter(store, at_least(wanted, store->filter_keys_min), err));
         filter = atomic_load_explicit(&store->filter, memory_order_relaxed);
     }
+    TRY(look_at_shapes(store, filter, err));
     filter_add_many(filter, work->added, work->added_count);
+    add_numbers(store, filter);
     return STATUS_OK;
-}
-
-void store_free_retired(struct store *store)
-{
-    struct store_retired **at = &store->retired;
-    while (*at) {
-        struct store_retired *retired = *at;
-        if (!store_visits_over(store, &retired->visits)) {
-            at = &retired->next;
-            continue;
-        }
-        *at = retired->next;
-        filter_close(retired->filter);
-        store_visits_close(&retired->visits);
-        memory_free(retired);
-    }
 }

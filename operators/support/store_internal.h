@@ -2,15 +2,17 @@
  *
  *   store.c          open and close, and the small questions of the interface
  *   store_db.c       RocksDB: families, options, reads, writes, what its errors mean
- *   store_codec.c    bytes of the values on disk, format 1
+ *   store_codec.c    bytes of the values on disk, format 2
  *   store_load.c     start: checks, counters, due removals, filter
  *   store_apply.c    the first WriteBatch of a change
  *   store_ingest.c   the first load: sorted, then taken in at once
  *   store_sst.c      files of sorted keys, and how a family takes them in
  *   store_settle.c   the second, once readers have left; what is published
  *   store_dues.c     which due record names a key last
- *   store_shapes.c   live counters by shape
- *   store_filter.c   the front filter over the points on disk, and its replacement
+ *   store_shapes.c   live counters by shape: the writer's
+ *   store_gates.c    the same for readers, with the gates' limits
+ *   store_filter.c   the front filter over the keys on disk, and its replacement
+ *   store_ranges.c   ranges in memory
  *   store_readers.c  who is inside; look-ups
  *   store_files.c    the directory: creation, quarantine
  */
@@ -25,12 +27,15 @@
 #include "operators/support/store.h"
 
 enum {
-    STORE_FORMAT = 1,
+    STORE_FORMAT = 2,    /* 1 had no numbers and no ranges */
     POINT_KEY_SIZE = 24, /* fingerprint, then 8 bytes of the keyed hash of the id */
+    SHAPE_KEY_SIZE = 4,  /* a shape in a key: in numbers it stands before the fingerprint */
+    NUMBER_PRF_SIZE = sizeof(struct key) - SHAPE_KEY_SIZE, /* of the fingerprint in numbers */
     POINT_VALUE_SIZE_MAX = 1 + 1 + 1 + ID_SIZE + 1 + ENTRY_ID_SIZE_MAX,
     ENTRY_VALUE_SIZE_MAX = 512,
     DUE_KEY_SIZE = 8,
     DUE_VERSION = 1,
+    KEYS_MAX = 2, /* of one entry: in points and in numbers */
     CACHE_LINE = 64,
     READERS_MAX = 1024,
     WAITING_MAX = 16,              /* groups of changes that wait for readers, each on its own */
@@ -40,6 +45,9 @@ enum {
     ORIGIN_SIZE_MAX = 512
 };
 
+/* The first byte of an item in a due record. */
+enum due_kind { DUE_POINT, DUE_NUMBER };
+
 /* Names of the files that store_sst.c makes; RocksDB's own begin otherwise. */
 #define STORE_SST_PREFIX "load-"
 
@@ -47,6 +55,8 @@ enum family {
     FAMILY_DEFAULT, /* RocksDB insists on it; empty */
     FAMILY_ENTRIES,
     FAMILY_POINTS,
+    FAMILY_NUMBERS,
+    FAMILY_RANGES,
     FAMILY_DUE,
     FAMILY_SHAPES,
     FAMILY_META,
@@ -80,17 +90,23 @@ struct store_waiting {
     struct store_offsets offsets; /* to publish when settled */
 };
 
-/* A filter out of use, until its readers have left. */
+/* Something readers may still use, until those inside have left. */
 struct store_retired {
-    struct filter *filter;
+    void *retired;
+    void (*free)(void *retired);
     struct store_visits visits;
     struct store_retired *next;
 };
 
+/* is_filtered: the filter holds every number of the shape. It does from before the gate opens, and
+ * goes on until four times as many are listed as would close it, so that numbers that come and go
+ * do not have it filled again and again. */
 struct store_shape {
     uint32_t shape; /* 0: free slot */
     bool changed;
+    bool is_filtered;
     uint64_t live;
+    uint64_t limit; /* of its gate */
 };
 
 /* Open addressing, at most half full. */
@@ -119,14 +135,44 @@ struct store_dues {
     uint32_t used;
 };
 
+/* The live counters as readers see them: open addressing, at most half full. Slots are taken, never
+ * given back; a larger table takes the place of a full one. */
+struct store_gate {
+    _Atomic uint32_t shape; /* 0: free slot; written last */
+    uint64_t limit;
+    _Atomic uint64_t live;
+};
+
+struct store_gates {
+    uint32_t slots_count; /* a power of two */
+    uint32_t used;
+    struct store_gate slots[];
+};
+
+/* Ranges in memory: store_ranges.c. */
+struct store_ranges;
+struct store_range_change;
+
 /* What the list holds of one id, as far as a change needs to know. */
 struct store_held {
     int64_t revision;
     uint32_t shape;
     bool known;
     bool live;
-    bool point; /* live, and holds point_key */
+    bool point; /* live, and holds the two keys */
     uint8_t point_key[POINT_KEY_SIZE];
+    uint8_t number_key[POINT_KEY_SIZE];
+};
+
+static inline bool store_held_is_range(const struct store_held *held)
+{
+    return held->live && !held->point;
+}
+
+/* A key the filter has yet to learn if it holds the numbers of that shape. */
+struct store_added_number {
+    struct key key;
+    uint32_t shape;
 };
 
 /* What one call of store_apply works with; grows to the largest call. store_ingest uses forms, keys
@@ -135,9 +181,14 @@ struct store_work {
     uint32_t capacity;
     uint32_t slots_count; /* a power of two, at least twice the call's count */
     struct canonical *forms;
-    struct key *keys;
-    struct key *added; /* keys the filter has yet to learn */
+    struct key *keys;        /* of points */
+    struct key *number_keys; /* of numbers, all of the fingerprint */
+    struct key *added;       /* keys the filter has yet to learn */
     uint32_t added_count;
+    struct store_added_number *added_numbers;
+    uint32_t added_numbers_count;
+    struct store_range_change *range_changes;
+    uint32_t range_changes_count;
     uint64_t *hashes;
     struct store_held *held; /* by position in the call: what the id held after it */
     uint32_t *slots;         /* by id: last position in the call + 1 */
@@ -173,6 +224,8 @@ struct store {
     uint32_t readers_count;
 
     _Atomic(struct filter *) filter;
+    _Atomic(struct store_gates *) gates;
+    _Atomic(struct store_ranges *) ranges;
     uint64_t filter_keys_min; /* tests have less of these three */
     size_t sort_bytes;        /* of memory in a first load, at most twice at a time */
     size_t file_bytes;        /* keys and values of a file of a first load, before compression */
@@ -266,6 +319,9 @@ size_t store_encode_entry(const struct store_key *key, const struct entry *entry
 size_t store_encode_point(const struct store_key *key, const struct entry *entry,
                           uint8_t out[POINT_VALUE_SIZE_MAX]);
 
+/* The value in numbers; store_decode_point reads it too. */
+size_t store_encode_number(const struct entry *entry, uint8_t out[POINT_VALUE_SIZE_MAX]);
+
 /* Both return NULL, or what is wrong in a few words. */
 const char *store_decode_entry(const struct store_key *key, struct bytes id, struct bytes value,
                                struct entry *out, uint32_t *shape);
@@ -279,6 +335,14 @@ void store_entry_form(const struct entry *entry, struct canonical *form);
 
 void store_point_key(const struct key *key, uint64_t id_hash, uint8_t out[POINT_KEY_SIZE]);
 
+/* The form whose fingerprint stands in numbers, of one that has a point's. */
+void store_number_form(struct canonical *form);
+
+/* What a key of numbers begins with: shape, and as much of the fingerprint as the filter uses. */
+struct key store_number_prefix(uint32_t shape, const struct key *key);
+void store_number_key(uint32_t shape, const struct key *key, uint64_t id_hash,
+                      uint8_t out[POINT_KEY_SIZE]);
+
 /* --- store_load.c ---------------------------------------------------------------------------- */
 
 enum status store_load(struct store *store, uint64_t canonical_hash, struct error *err) MUST_USE;
@@ -290,7 +354,7 @@ void store_put_offset(struct store *store, const struct feed_offset *offset);
 
 /* --- store_apply.c --------------------------------------------------------------------------- */
 
-/* Fills work's forms, keys and hashes for the entries. */
+/* Fills work's forms, both kinds of keys and hashes for the entries. */
 void store_prepare(struct store *store, const struct entry *entries, uint32_t count);
 
 /* Adds or takes away what an id holds in the counters; false when one would fall below zero. */
@@ -326,6 +390,7 @@ void store_offsets_copy(struct store_offsets *to, const struct store_offsets *fr
 
 void store_dues_open(struct store_dues *dues);
 void store_dues_close(struct store_dues *dues);
+/* Keys of points and of numbers alike: no key of one is ever equal to one of the other. */
 void store_dues_note(struct store_dues *dues, const uint8_t point_key[POINT_KEY_SIZE],
                      uint64_t number);
 
@@ -340,10 +405,57 @@ void store_shapes_close(struct store_shapes *shapes);
 void store_shapes_set(struct store_shapes *shapes, uint32_t shape, uint64_t live);
 uint64_t store_shapes_live(const struct store_shapes *shapes, uint32_t shape);
 
+/* NULL: nothing of that shape was ever counted. */
+struct store_shape *store_shapes_find(const struct store_shapes *shapes, uint32_t shape);
+
+/* Whether the filter must hold the numbers of the shape: its gate is open or within a factor of two
+ * of it. */
+bool store_shape_is_near(const struct store_shape *shape);
+
 /* by: 1 or -1. False when the count would fall below zero. */
 bool store_shapes_add(struct store_shapes *shapes, uint32_t shape, int by) MUST_USE;
 void store_put_shapes(struct store *store);
+
+/* After what store_put_shapes put is written: readers see it, and nothing counts as changed. */
+void store_publish_shapes(struct store *store);
+void store_publish_all_shapes(struct store *store);
 enum status store_load_shapes(struct store *store, struct error *err) MUST_USE;
+
+/* --- store_gates.c --------------------------------------------------------------------------- */
+
+struct store_gates *store_gates_open(void);
+
+/* What the writer counts of the shape is what readers see from now on. */
+void store_publish_gate(struct store *store, const struct store_shape *shape);
+
+/* --- store_ranges.c -------------------------------------------------------------------------- */
+
+/* A range of the list as the array holds it. Bounds are padded with zero bytes. */
+struct store_range {
+    char from[NUMBER_SIZE_MAX];
+    char to[NUMBER_SIZE_MAX];
+    char reach[NUMBER_SIZE_MAX]; /* the highest `to` in the part of the array it is the middle of */
+    uint64_t id_hash;
+    uint32_t shape;
+    struct issuer issuer;
+    uint8_t id_size;
+    char id[ENTRY_ID_SIZE_MAX];
+};
+
+/* A range comes, or the id has none any more. */
+struct store_range_change {
+    struct store_range range; /* without is_there only id and id_hash mean anything */
+    bool is_there;
+    uint32_t order; /* of two changes of one id the later counts */
+};
+
+struct store_range_change store_range_change_of(const struct entry *entry, uint64_t id_hash);
+
+/* The array readers see from now on: that in use with the changes, which are sorted by it. */
+void store_change_ranges(struct store *store, struct store_range_change *changes, uint32_t count);
+
+enum status store_load_ranges(struct store *store, struct error *err) MUST_USE;
+void store_ranges_close(struct store_ranges *ranges);
 
 /* --- store_filter.c -------------------------------------------------------------------------- */
 
@@ -356,14 +468,22 @@ enum status store_replace_filter(struct store *store, uint64_t capacity,
 /* The filter takes the place of the one in use, which is freed once its readers have left. */
 void store_swap_filter(struct store *store, struct filter *filter);
 
+/* Keys a filter of the list as it is counted holds: every point's, and the numbers of shapes whose
+ * gate is near. */
+uint64_t store_count_keys(const struct store *store);
+
 /* Holds as many keys, and half as many again. */
 struct filter *store_new_filter(const struct store *store, uint64_t keys);
 
-/* Adds work.added; beyond the filter's capacity a larger one takes its place first. */
+/* Adds what work says is added, and every number of a shape whose gate comes near; beyond the
+ * filter's capacity a larger one takes its place first. */
 enum status store_add_to_filter(struct store *store, struct error *err) MUST_USE;
-void store_free_retired(struct store *store);
 
 /* --- store_readers.c ------------------------------------------------------------------------- */
+
+/* Frees it once every reader inside now has left. */
+void store_retire(struct store *store, void *retired, void (*free)(void *retired));
+void store_free_retired(struct store *store);
 
 void store_readers_open(struct store *store, uint32_t readers);
 void store_readers_close(struct store *store);

@@ -105,6 +105,11 @@ static enum status check_format(const struct store *store, const uint8_t value[F
     uint64_t format = value_read(&reader, FORMAT_SIZE);
     if (size != FORMAT_SIZE || format == 0)
         return store_damaged(store, FAMILY_META, "format", err);
+    if (format < STORE_FORMAT)
+        return error_fail(err, EX_DATAERR,
+                          "store '%s' has format %llu, and this program writes %d: it has to be "
+                          "built again",
+                          store->path, (unsigned long long)format, STORE_FORMAT);
     if (format > STORE_FORMAT)
         return error_fail(err, EX_CONFIG,
                           "store '%s' has format %llu, and this program reads up to %d: use the "
@@ -225,6 +230,8 @@ static enum status forget_broken_load(struct store *store, struct error *err)
              LOG_TEXT("path", store->path));
     TRY(store_db_empty_family(store, FAMILY_ENTRIES, err));
     TRY(store_db_empty_family(store, FAMILY_POINTS, err));
+    TRY(store_db_empty_family(store, FAMILY_NUMBERS, err));
+    TRY(store_db_empty_family(store, FAMILY_RANGES, err));
     store_remove_sst_files(store->path);
     store_put_loading(store, false);
     TRY(store_db_write(store, err));
@@ -241,6 +248,8 @@ enum status store_load(struct store *store, uint64_t canonical_hash, struct erro
     TRY(store_load_shapes(store, err));
     TRY(store_settle_at_start(store, err));
     TRY(store_fill_filter(store, err));
+    TRY(store_load_ranges(store, err));
+    store_publish_all_shapes(store);
     store_publish(store, &store->applied);
     return STATUS_OK;
 }

@@ -56,6 +56,33 @@ bool store_visits_over(const struct store *store, const struct store_visits *vis
     return true;
 }
 
+void store_retire(struct store *store, void *retired, void (*free)(void *retired))
+{
+    struct store_retired *item = memory_new(1, sizeof *item);
+    item->retired = retired;
+    item->free = free;
+    store_visits_open(store, &item->visits);
+    store_visits_take(store, &item->visits);
+    item->next = store->retired;
+    store->retired = item;
+}
+
+void store_free_retired(struct store *store)
+{
+    struct store_retired **at = &store->retired;
+    while (*at) {
+        struct store_retired *item = *at;
+        if (!store_visits_over(store, &item->visits)) {
+            at = &item->next;
+            continue;
+        }
+        *at = item->next;
+        item->free(item->retired);
+        store_visits_close(&item->visits);
+        memory_free(item);
+    }
+}
+
 void store_enter(struct store *store, uint32_t reader)
 {
     assert(reader < store->readers_count);
@@ -93,7 +120,7 @@ static bool write_bound(const struct key *key, char bound[sizeof(struct key)])
 
 /* A new iterator each time: only so does it see every change acknowledged by now. It stays within
  * the fingerprint, so the Bloom filter of the prefixes may answer. */
-static rocksdb_iterator_t *open_iterator(struct store *store, uint32_t reader,
+static rocksdb_iterator_t *open_iterator(struct store *store, uint32_t reader, enum family family,
                                          const struct key *key, const struct store_cursor *cursor)
 {
     struct store_reader *own = &store->readers[reader];
@@ -101,7 +128,7 @@ static rocksdb_iterator_t *open_iterator(struct store *store, uint32_t reader,
     rocksdb_readoptions_set_iterate_upper_bound(own->options, bounded ? own->bound : NULL,
                                                 bounded ? sizeof own->bound : 0);
     rocksdb_iterator_t *iterator =
-        rocksdb_create_iterator_cf(store->db, own->options, store->families[FAMILY_POINTS]);
+        rocksdb_create_iterator_cf(store->db, own->options, store->families[family]);
 
     char from[POINT_KEY_SIZE] = {0};
     memcpy(from, key->bytes, sizeof key->bytes);
@@ -131,38 +158,54 @@ static enum status read_entry(const struct store *store, struct bytes id, struct
 }
 
 /* Entries are never removed, so a point without one is damage, not a change that came between. */
-static enum status read_point(const struct store *store, const rocksdb_iterator_t *iterator,
-                              struct store_cursor *cursor, struct entry *out, struct error *err)
+static enum status read_point(const struct store *store, enum family family,
+                              const rocksdb_iterator_t *iterator, struct store_cursor *cursor,
+                              struct entry *out, struct error *err)
 {
     struct bytes point_key = store_scan_key(iterator);
     if (point_key.size != POINT_KEY_SIZE)
-        return store_damaged(store, FAMILY_POINTS, "size of a key", err);
+        return store_damaged(store, family, "size of a key", err);
     memcpy(cursor->last, point_key.data + sizeof(struct key), sizeof cursor->last);
     cursor->started = true;
     struct bytes id;
     const char *wrong = store_decode_point(store_scan_value(iterator), &id);
     if (wrong)
-        return store_damaged(store, FAMILY_POINTS, wrong, err);
+        return store_damaged(store, family, wrong, err);
     bool found;
     TRY(read_entry(store, id, out, &found, err));
-    return found ? STATUS_OK : store_damaged(store, FAMILY_POINTS, "point without entry", err);
+    return found ? STATUS_OK : store_damaged(store, family, "point without entry", err);
+}
+
+static enum status find(struct store *store, uint32_t reader, enum family family,
+                        const struct key *key, struct store_cursor *cursor, struct entry *out,
+                        uint32_t capacity, uint32_t *count, struct error *err)
+{
+    assert(reader < store->readers_count);
+    *count = 0;
+    enum status status = STATUS_OK;
+    rocksdb_iterator_t *iterator = open_iterator(store, reader, family, key, cursor);
+    while (status == STATUS_OK && *count < capacity && rocksdb_iter_valid(iterator)) {
+        status = read_point(store, family, iterator, cursor, &out[*count], err);
+        *count += status == STATUS_OK && out[*count].is_live;
+        rocksdb_iter_next(iterator);
+    }
+    enum status ended = store_db_scan_end(store, iterator, status == STATUS_OK ? err : NULL);
+    return status == STATUS_OK ? ended : status;
 }
 
 enum status store_find(struct store *store, uint32_t reader, const struct key *key,
                        struct store_cursor *cursor, struct entry *out, uint32_t capacity,
                        uint32_t *count, struct error *err)
 {
-    assert(reader < store->readers_count);
-    *count = 0;
-    enum status status = STATUS_OK;
-    rocksdb_iterator_t *iterator = open_iterator(store, reader, key, cursor);
-    while (status == STATUS_OK && *count < capacity && rocksdb_iter_valid(iterator)) {
-        status = read_point(store, iterator, cursor, &out[*count], err);
-        *count += status == STATUS_OK && out[*count].is_live;
-        rocksdb_iter_next(iterator);
-    }
-    enum status ended = store_db_scan_end(store, iterator, status == STATUS_OK ? err : NULL);
-    return status == STATUS_OK ? ended : status;
+    return find(store, reader, FAMILY_POINTS, key, cursor, out, capacity, count, err);
+}
+
+enum status store_find_number(struct store *store, uint32_t reader, uint32_t shape,
+                              const struct key *key, struct store_cursor *cursor, struct entry *out,
+                              uint32_t capacity, uint32_t *count, struct error *err)
+{
+    struct key prefix = store_number_prefix(shape, key);
+    return find(store, reader, FAMILY_NUMBERS, &prefix, cursor, out, capacity, count, err);
 }
 
 enum status store_get(struct store *store, struct bytes id, struct entry *out, bool *found,

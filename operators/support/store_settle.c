@@ -5,8 +5,8 @@
 #include "pipeline/base/memory.h"
 #include "pipeline/base/point.h"
 
-/* A due record: DUE_VERSION 1, then for each old key: point key 24 · size 1 · id. Its key is its
- * number, big-endian. */
+/* A due record: DUE_VERSION 1, then for each old key: enum due_kind 1 · key 24 · size 1 · id. Its
+ * key is its number, big-endian. */
 
 /* --- offsets -------------------------------------------------------------------------------- */
 
@@ -84,8 +84,17 @@ enum status store_read_held(struct store *store, struct bytes id, struct store_h
         store_entry_form(&entry, &form);
         key_prf_documents(store->prf, &form, 1, &key);
         store_point_key(&key, store_key_id_hash(store->key, id), held->point_key);
+        store_number_form(&form);
+        key_prf_documents(store->prf, &form, 1, &key);
+        store_number_key(held->shape, &key, store_key_id_hash(store->key, id), held->number_key);
     }
     return STATUS_OK;
+}
+
+static bool is_held(const struct store_held *held, enum family family, const uint8_t *key)
+{
+    const uint8_t *own = family == FAMILY_POINTS ? held->point_key : held->number_key;
+    return held->point && memcmp(own, key, POINT_KEY_SIZE) == 0;
 }
 
 /* Puts the removals of one due record into the batch: each old key, unless its entry has come back
@@ -97,16 +106,18 @@ static enum status remove_old_keys(struct store *store, uint64_t number, struct 
     if (value_read(&reader, 1) != DUE_VERSION)
         return store_damaged(store, FAMILY_DUE, "version", err);
     while (reader.left > 0) {
-        struct bytes point_key = value_read_bytes(&reader, POINT_KEY_SIZE);
+        uint64_t kind = value_read(&reader, 1);
+        struct bytes key = value_read_bytes(&reader, POINT_KEY_SIZE);
         struct bytes id = value_read_bytes(&reader, (size_t)value_read(&reader, 1));
-        if (reader.damaged || id.size == 0)
+        if (reader.damaged || id.size == 0 || kind >= KEYS_MAX)
             return store_damaged(store, FAMILY_DUE, "cut short", err);
-        if (!store_dues_take(&store->dues, point_key.data, number))
+        if (!store_dues_take(&store->dues, key.data, number))
             continue;
+        enum family family = kind == DUE_POINT ? FAMILY_POINTS : FAMILY_NUMBERS;
         struct store_held held;
         TRY(store_read_held(store, id, &held, err));
-        if (!held.point || memcmp(held.point_key, point_key.data, POINT_KEY_SIZE) != 0)
-            store_db_delete(store, FAMILY_POINTS, point_key);
+        if (!is_held(&held, family, key.data))
+            store_db_delete(store, family, key);
     }
     return STATUS_OK;
 }

@@ -1,9 +1,10 @@
 #include <assert.h>
 
+#include "operators/support/rules.h"
 #include "operators/support/store_internal.h"
 #include "pipeline/base/memory.h"
 
-enum { SLOTS_AT_START = 1024, SHAPE_SIZE = 4, COUNT_SIZE = 8 };
+enum { SLOTS_AT_START = 1024, COUNT_SIZE = 8 };
 
 void store_shapes_open(struct store_shapes *shapes)
 {
@@ -51,6 +52,7 @@ static struct store_shape *get_slot(struct store_shapes *shapes, uint32_t shape)
         slot = find_slot(shapes, shape);
     }
     slot->shape = shape;
+    slot->limit = rules_gate(shape, 0).limit;
     shapes->used++;
     return slot;
 }
@@ -91,15 +93,25 @@ uint64_t store_shapes_live(const struct store_shapes *shapes, uint32_t shape)
     return find_slot(shapes, shape)->live;
 }
 
+struct store_shape *store_shapes_find(const struct store_shapes *shapes, uint32_t shape)
+{
+    struct store_shape *slot = find_slot(shapes, shape);
+    return slot->shape == shape ? slot : NULL;
+}
+
+bool store_shape_is_near(const struct store_shape *shape)
+{
+    return shape->live / 2 < shape->limit;
+}
+
 void store_put_shapes(struct store *store)
 {
     struct store_shapes *shapes = &store->shapes;
     for (uint32_t i = 0; i < shapes->changed_count; i++) {
         struct store_shape *slot = find_slot(shapes, shapes->changed[i]);
-        uint8_t key[SHAPE_SIZE];
+        uint8_t key[SHAPE_KEY_SIZE];
         uint8_t value[COUNT_SIZE];
-        slot->changed = false;
-        write_big(key, slot->shape, SHAPE_SIZE);
+        write_big(key, slot->shape, SHAPE_KEY_SIZE);
         write_little(value, slot->live, COUNT_SIZE);
         if (slot->live)
             store_db_put(store, FAMILY_SHAPES, bytes_of(key, sizeof key),
@@ -107,7 +119,25 @@ void store_put_shapes(struct store *store)
         else
             store_db_delete(store, FAMILY_SHAPES, bytes_of(key, sizeof key));
     }
+}
+
+void store_publish_shapes(struct store *store)
+{
+    struct store_shapes *shapes = &store->shapes;
+    for (uint32_t i = 0; i < shapes->changed_count; i++) {
+        struct store_shape *slot = find_slot(shapes, shapes->changed[i]);
+        slot->changed = false;
+        store_publish_gate(store, slot);
+    }
     shapes->changed_count = 0;
+}
+
+void store_publish_all_shapes(struct store *store)
+{
+    const struct store_shapes *shapes = &store->shapes;
+    for (uint32_t i = 0; i < shapes->slots_count; i++)
+        if (shapes->slots[i].shape)
+            store_publish_gate(store, &shapes->slots[i]);
 }
 
 enum status store_load_shapes(struct store *store, struct error *err)
@@ -118,11 +148,11 @@ enum status store_load_shapes(struct store *store, struct error *err)
         struct bytes key = store_scan_key(scan);
         struct value_reader value = value_reader_of(store_scan_value(scan));
         uint64_t live = value_read(&value, COUNT_SIZE);
-        if (key.size != SHAPE_SIZE || read_big(key.data, SHAPE_SIZE) == 0 ||
+        if (key.size != SHAPE_KEY_SIZE || read_big(key.data, SHAPE_KEY_SIZE) == 0 ||
             !value_read_all(&value))
             status = store_damaged(store, FAMILY_SHAPES, "size of a counter", err);
         else
-            store_shapes_set(&store->shapes, (uint32_t)read_big(key.data, SHAPE_SIZE), live);
+            store_shapes_set(&store->shapes, (uint32_t)read_big(key.data, SHAPE_KEY_SIZE), live);
     }
     enum status ended = store_db_scan_end(store, scan, status == STATUS_OK ? err : NULL);
     return status == STATUS_OK ? ended : status;

@@ -50,7 +50,7 @@ static void check_entry(const struct document *sent, const struct canonical *for
         return;
     CHECK(form->unscreenable == UNSCREENABLE_NO && !issuer_is_none(form->issuer));
     CHECK(entry.size == form->size && memcmp(entry.number, form->number, entry.size) == 0);
-    CHECK(rules_judge(rules(), form, &entry, &hit));
+    CHECK(rules_judge(rules(), form, LOOKUP_ISSUER, &entry, NULL, &hit));
     CHECK(hit.tier == TIER_EXACT || hit.tier == TIER_TYPE_DIFFERS);
 }
 

@@ -2,6 +2,7 @@
 #ifndef CHECKIT_TESTS_STORE_MODEL_H
 #define CHECKIT_TESTS_STORE_MODEL_H
 
+#include "operators/support/rules.h"
 #include "operators/support/store_internal.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/base/random.h"
@@ -25,6 +26,18 @@ static inline int model_index(const struct entry *entry)
     return (entry->id[2] - '0') * 10 + entry->id[3] - '0';
 }
 
+/* Of some hundred numbers: they overlap, and lie in each other. */
+static inline struct entry random_range(const char *id, int64_t revision, struct random *random)
+{
+    char from[16];
+    char to[16];
+    int first = (int)random_below(random, 90);
+    int last = first + (int)random_below(random, (uint64_t)(100 - first));
+    (void)snprintf(from, sizeof from, "AB10%02d", first);
+    (void)snprintf(to, sizeof to, "AB10%02d", last);
+    return entry_range(id, from, to, revision);
+}
+
 /* One in five is older than what the model holds, one in five of the same revision. */
 static inline struct entry random_entry(const struct model *model, struct random *random)
 {
@@ -36,7 +49,7 @@ static inline struct entry random_entry(const struct model *model, struct random
     if (kind < 2)
         return entry_withdrawn(id, revision);
     if (kind < 4)
-        return entry_range(id, "AB1000", "AB1999", revision);
+        return random_range(id, revision, random);
     struct entry entry =
         entry_make(id, model_numbers[random_below(random, MODEL_NUMBERS)], revision);
     entry.type = (uint8_t)random_below(random, TYPE_COUNT);
@@ -113,6 +126,80 @@ static inline void check_number(struct fixture *fixture, struct store *store,
                   "missed %s", number);
 }
 
+/* The same for the number alone; the filter answers for it whenever the gate is open. */
+static inline void check_number_alone(struct fixture *fixture, struct store *store,
+                                      const struct model *model, const char *number, bool settled)
+{
+    struct canonical form = {0};
+    struct key key;
+    struct gate gate = {0};
+    uint8_t passes;
+    canonical_number(bytes_of_text(number), false, &form);
+    store_number_form(&form);
+    key_prf_documents(fixture->prf, &form, 1, &key);
+    uint32_t shape = canonical_form_shape(&form);
+    bool is_open = store_gate(store, shape, &gate) && gate_is_open(&gate);
+    store_probe(store, &key, 1, &passes);
+    struct store_cursor cursor = {0};
+    struct entry found;
+    uint32_t count = 0;
+    bool seen[MODEL_IDS] = {false};
+    struct error err = {0};
+    do {
+        cr_assert_eq(store_find_number(store, 0, shape, &key, &cursor, &found, 1, &count, &err),
+                     STATUS_OK, "%s", err.text);
+        if (count == 0)
+            break;
+        int at = model_index(&found);
+        cr_assert(entry_equal(&found, &model->entries[at]));
+        cr_assert(!settled || holds(&found, number), "an old number is left");
+        cr_assert_not(seen[at]);
+        seen[at] = true;
+    } while (true);
+    for (int i = 0; i < MODEL_IDS; i++) {
+        bool is_held = model->known[i] && holds(&model->entries[i], number);
+        cr_assert(!is_held || seen[i], "missed %s", number);
+        cr_assert(!is_held || !is_open || passes, "the filter misses %s", number);
+    }
+}
+
+static inline bool is_in_range(const struct entry *entry, const struct canonical *form)
+{
+    return entry->is_live && entry->is_range && entry->size == form->size &&
+           memcmp(entry->number, form->number, form->size) <= 0 &&
+           memcmp(form->number, entry->number_to, form->size) <= 0;
+}
+
+static inline void check_ranges_of(struct store *store, const struct model *model, int number)
+{
+    struct canonical form = {.size = 6, .issuer = {{'U', 'T', 'O'}}};
+    struct store_cursor cursor = {0};
+    struct entry found;
+    uint32_t count = 0;
+    bool seen[MODEL_IDS] = {false};
+    bool any = false;
+    struct error err = {0};
+    char text[16];
+    (void)snprintf(text, sizeof text, "AB10%02d", number);
+    memcpy(form.number, text, form.size);
+    do {
+        cr_assert_eq(store_find_ranges(store, &form, &cursor, &found, 1, &count, &err), STATUS_OK,
+                     "%s", err.text);
+        if (count == 0)
+            break;
+        int at = model_index(&found);
+        cr_assert(entry_equal(&found, &model->entries[at]));
+        cr_assert_not(seen[at]);
+        seen[at] = true;
+    } while (true);
+    for (int i = 0; i < MODEL_IDS; i++) {
+        bool is_inside = model->known[i] && is_in_range(&model->entries[i], &form);
+        any |= is_inside;
+        cr_assert_eq(seen[i], is_inside, "%s in range %d", text, i);
+    }
+    cr_assert_eq(store_in_range(store, &form), any);
+}
+
 static inline uint64_t model_shape(const struct model *model, uint32_t shape)
 {
     uint64_t live = 0;
@@ -142,8 +229,11 @@ static inline void check_model(struct fixture *fixture, struct store *store,
     for (int i = 0; i < MODEL_NUMBERS; i++) {
         uint32_t shape = canonical_shape(model_numbers[i], (uint8_t)strlen(model_numbers[i]));
         check_number(fixture, store, model, model_numbers[i], settled);
+        check_number_alone(fixture, store, model, model_numbers[i], settled);
         cr_assert_eq(store_shapes_live(&store->shapes, shape), model_shape(model, shape));
     }
+    for (int i = 0; i < 100; i += 7)
+        check_ranges_of(store, model, i);
     struct store_figures figures = store_figures(store);
     cr_assert_eq(figures.entries_live, live);
     cr_assert_eq(figures.entries_withdrawn, withdrawn);

@@ -1,21 +1,9 @@
 /* The worked cases of tests/golden/rules: every document against every entry that its look-ups
  * find, one by one. */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "operators/support/canonical.h"
 #include "operators/support/rules.h"
-#include "pipeline/base/memory.h"
+#include "tests/unit/vectors.h"
 
-enum { FIELDS = 8, ENTRIES_MAX = 2048, ANSWER_SIZE = 4096 };
-enum { KIND, ID, NUMBER, NUMBER_TO, ISSUER, TYPE, NATIONALITY, EXPECTED };
-
-struct vectors {
-    char *text; /* fields are unquoted where they stand */
-    char *at;
-    struct bytes fields[FIELDS];
-};
+enum { ENTRIES_MAX = 2048, ANSWER_SIZE = 4096 };
 
 struct list {
     struct entry entries[ENTRIES_MAX];
@@ -31,60 +19,11 @@ struct answers {
     uint32_t specimens;
 };
 
-static void vectors_open(struct vectors *vectors)
-{
-    FILE *file = fopen(TESTS_FOLDER "/golden/rules/vectors.csv", "rb");
-    cr_assert(file);
-    size_t capacity = 1024 * 1024;
-    vectors->text = memory_new(capacity, 1);
-    size_t size = fread(vectors->text, 1, capacity - 1, file);
-    cr_assert(feof(file) && size > 0);
-    fclose(file);
-    vectors->at = strchr(vectors->text, '\n') + 1; /* behind the header */
-}
-
-/* A field of RFC 4180, unquoted in place; at moves to what ends it. */
-static struct bytes next_field(char **at)
-{
-    char *from = *at;
-    if (*from != '"') {
-        *at += strcspn(from, ",\n");
-        return bytes_of(from, (size_t)(*at - from));
-    }
-    char *out = from;
-    char *in = from + 1;
-    while (*in != '"' || *++in == '"') {
-        cr_assert(*in);
-        *out++ = *in++;
-    }
-    *at = in;
-    return bytes_of(from, (size_t)(out - from));
-}
-
-static bool vectors_next(struct vectors *vectors)
-{
-    if (!*vectors->at)
-        return false;
-    for (int i = 0; i < FIELDS; i++) {
-        struct bytes field = next_field(&vectors->at);
-        vectors->fields[i] = field.size ? field : (struct bytes){0};
-        char end = *vectors->at++;
-        cr_assert_eq(end, i + 1 < FIELDS ? ',' : '\n');
-    }
-    return true;
-}
-
 /* The same id again replaces, unless it is rejected (rules 3). */
-static void admit(struct list *list, const struct rule_data *data, const struct bytes *fields)
+static void admit(struct list *list, const struct rule_data *data, const struct vectors *vectors)
 {
-    struct change change = {.entry_id = fields[ID],
-                            .op = CHANGE_UPSERT,
-                            .number = fields[NUMBER],
-                            .number_to = fields[NUMBER_TO],
-                            .issuer = fields[ISSUER],
-                            .type = fields[TYPE]};
     struct entry entry;
-    if (canonical_entry(data, &change, &entry) != REJECTION_NO) {
+    if (vectors_entry(vectors, data, &entry) != REJECTION_NO) {
         list->rejected++;
         return;
     }
@@ -97,15 +36,6 @@ static void admit(struct list *list, const struct rule_data *data, const struct 
     }
     cr_assert(list->count < ENTRIES_MAX);
     list->entries[list->count++] = entry;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    struct bytes left = entry_id(a);
-    struct bytes right = entry_id(b);
-    size_t size = left.size < right.size ? left.size : right.size;
-    int order = memcmp(left.data, right.data, size);
-    return order ? order : (left.size > right.size) - (left.size < right.size);
 }
 
 static void append(char *answer, struct bytes part)
@@ -172,12 +102,10 @@ static void answer_hits(const struct list *list, const struct rule_data *data,
 }
 
 static void check_document(const struct list *list, const struct rule_data *data,
-                           const struct bytes *fields, struct answers *answers)
+                           const struct vectors *vectors, struct answers *answers)
 {
-    struct document sent = {.number = fields[NUMBER],
-                            .issuer = fields[ISSUER],
-                            .type = fields[TYPE],
-                            .nationality = fields[NATIONALITY]};
+    const struct bytes *fields = vectors->fields;
+    struct document sent = vectors_document(vectors);
     struct canonical form;
     canonical_document(data, &sent, &form);
     char actual[ANSWER_SIZE] = "";
@@ -211,22 +139,22 @@ Test(rules_vectors, every_case_answered_as_written)
     while (vectors_next(&vectors)) {
         if (bytes_equal_text(vectors.fields[KIND], "entry")) {
             cr_assert_eq(answers.documents, 0, "all entries come first");
-            admit(list, data, vectors.fields);
+            admit(list, data, &vectors);
             continue;
         }
         if (answers.documents == 0)
-            qsort(list->entries, list->count, sizeof list->entries[0], compare_ids);
-        check_document(list, data, vectors.fields, &answers);
+            qsort(list->entries, list->count, sizeof list->entries[0], vectors_compare_ids);
+        check_document(list, data, &vectors, &answers);
     }
     /* What the file holds: an empty or half-read one must not pass. */
-    cr_expect_eq(list->count + list->rejected + list->replaced, 512);
+    cr_expect_eq(list->count + list->rejected + list->replaced, VECTORS_ENTRIES);
     cr_expect_gt(list->rejected, 0);
     cr_expect_gt(list->replaced, 0);
-    cr_expect_eq(answers.documents, 1876);
+    cr_expect_eq(answers.documents, VECTORS_DOCUMENTS);
     cr_expect_eq(answers.unscreenable, 94);
     cr_expect_eq(answers.specimens, 38);
     cr_expect_eq(answers.hits, 1142, "documents with a hit");
-    memory_free(vectors.text);
+    vectors_close(&vectors);
     memory_free(list);
     rule_data_close(data);
 }

@@ -6,13 +6,13 @@
 
 enum { KEYS = 3000, STEPS = 60000 };
 
-/* Few first bytes, and the last one among them: keys crowd, also around the end of the table. */
+/* Few places, and the last one among them: keys crowd, also around the end of the table. */
 static void key_of(int i, uint8_t key[POINT_KEY_SIZE])
 {
     memset(key, 0, POINT_KEY_SIZE);
     if (i % 3 == 0)
-        memset(key, 0xff, 4);
-    write_big(key + 2, (uint64_t)(i % 7), 2);
+        memset(key + SHAPE_KEY_SIZE, 0xff, 4);
+    write_big(key + SHAPE_KEY_SIZE + 2, (uint64_t)(i % 7), 2);
     write_big(key + POINT_KEY_SIZE - 4, (uint64_t)i, 4);
 }
 
