@@ -356,6 +356,36 @@ static void encode_flags(struct encoder *encoder, uint32_t flags)
     encode_items_end(encoder);
 }
 
+static void encode_edit(struct encoder *encoder, uint32_t position, struct bytes from,
+                        struct bytes to)
+{
+    encode_long(encoder, (int64_t)position);
+    encode_bytes(encoder, from);
+    encode_bytes(encoder, to);
+}
+
+/* From the document's number to the entry's: of one size where the tier changes characters; a check
+ * digit is the last one, left out. */
+static void encode_edits(struct encoder *encoder, const struct sighting *sighting)
+{
+    const struct canonical *form = sighting->form;
+    const struct entry *entry = &sighting->hit->entry;
+    enum tier tier = (enum tier)sighting->hit->tier;
+    uint32_t places[NUMBER_SIZE_MAX];
+    uint32_t count = 0;
+    if (tier == TIER_REPAIRED || tier == TIER_OCR_FOLD)
+        for (uint32_t i = 0; i < form->size; i++)
+            if (form->number[i] != entry->number[i])
+                places[count++] = i;
+    if (tier == TIER_CHECK_DIGIT)
+        places[count++] = form->size - 1U;
+    encode_items(encoder, count);
+    for (uint32_t i = 0; i < count; i++)
+        encode_edit(encoder, places[i], bytes_of(&form->number[places[i]], 1),
+                    bytes_of(&entry->number[places[i]], tier != TIER_CHECK_DIGIT));
+    encode_items_end(encoder);
+}
+
 static void encode_head(struct encoder *encoder, const struct sighting *sighting)
 {
     const struct hit *hit = sighting->hit;
@@ -369,7 +399,7 @@ static void encode_head(struct encoder *encoder, const struct sighting *sighting
     encode_long(encoder, hit->tier - TIER_EXACT);
     encode_long(encoder, hit->confidence);
     encode_flags(encoder, sighting->flags);
-    encode_items_end(encoder); /* edits: the tiers that change a number are not judged yet */
+    encode_edits(encoder, sighting);
 }
 
 static void encode_event(struct encoder *encoder, const struct event *event)

@@ -1,18 +1,54 @@
 #include "operators/match.h"
 
+#include "operators/support/canonical.h"
 #include "operators/support/keys.h"
 #include "operators/support/rules.h"
 #include "operators/support/store.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/counters.h"
 
-enum { FOUND_MAX = 16 }; /* entries read at a time */
+enum {
+    FOUND_MAX = 16,  /* entries read at a time */
+    EXTRAS_MAX = 256 /* probes besides the one under the issuer, made at a time */
+};
+
+/* Where entries of a subject may stand, in the order they are read: the points of each look-up and
+ * its ranges. */
+enum place {
+    PLACE_ISSUER = 2 * LOOKUP_ISSUER,
+    PLACE_NUMBER = 2 * LOOKUP_NUMBER,
+    PLACE_COUNT = 2 * LOOKUP_COUNT
+};
+
+static enum lookup lookup_of(uint32_t place)
+{
+    return (enum lookup)(place / 2);
+}
+
+static bool is_of_ranges(uint32_t place)
+{
+    return place % 2;
+}
+
+/* Keys to be probed for, of any subjects. */
+struct extras {
+    struct canonical forms[EXTRAS_MAX];
+    struct key keys[EXTRAS_MAX];
+    uint8_t passes[EXTRAS_MAX];
+    uint8_t places[EXTRAS_MAX];
+    uint32_t subjects[EXTRAS_MAX]; /* counted from the first of the round */
+    uint32_t count;
+};
 
 struct match {
     struct environment environment;
     struct key_prf *prf;
-    struct store_cursor cursor; /* in the entries of the subject at subjects_matched */
-    uint8_t passes[BATCH_SUBJECTS_MAX];
+    uint32_t place;             /* where the look-up of the subject at subjects_matched stopped */
+    struct store_cursor cursor; /* within that place */
+    uint32_t hits_first;        /* of the subject, in this round */
+    uint32_t hits_of_place;     /* the first of the place */
+    uint8_t passes[BATCH_SUBJECTS_MAX]; /* bit p: there may be entries in place p */
+    struct extras extras;
     struct entry found[FOUND_MAX];
 };
 
@@ -35,64 +71,185 @@ static void match_close(void *state)
     memory_free(match);
 }
 
+/* --- where to look --- */
+
+static void probe_extras(struct match *match)
+{
+    struct extras *extras = &match->extras;
+    key_prf_documents(match->prf, extras->forms, extras->count, extras->keys);
+    store_probe(match->environment.store, extras->keys, extras->count, extras->passes);
+    for (uint32_t i = 0; i < extras->count; i++)
+        match->passes[extras->subjects[i]] |= (uint8_t)(extras->passes[i] << extras->places[i]);
+    counters_add(&match->environment.counters->filter_probes, extras->count);
+    extras->count = 0;
+}
+
+static void add_extra(struct match *match, const struct canonical *form, enum lookup lookup,
+                      uint32_t subject)
+{
+    struct extras *extras = &match->extras;
+    if (extras->count == EXTRAS_MAX)
+        probe_extras(match);
+    rules_lookup_form(form, lookup, &extras->forms[extras->count]);
+    extras->places[extras->count] = (uint8_t)(2 * lookup);
+    extras->subjects[extras->count++] = subject;
+}
+
+/* The filter has every number of a shape whose gate is open, so the gate comes first. */
+static bool is_gate_open(const struct match *match, const struct canonical *form)
+{
+    struct gate gate;
+    return store_gate(match->environment.store, canonical_form_shape(form), &gate) &&
+           gate_is_open(&gate);
+}
+
+static void look_in_ranges(struct match *match, const struct canonical *form, uint32_t lookups,
+                           uint32_t subject)
+{
+    for (uint32_t lookup = LOOKUP_ISSUER; lookup < LOOKUP_NUMBER; lookup++) {
+        struct canonical sought;
+        if (!(lookups >> lookup & 1))
+            continue;
+        rules_lookup_form(form, (enum lookup)lookup, &sought);
+        if (store_in_range(match->environment.store, &sought))
+            match->passes[subject] |= (uint8_t)(1U << (2 * lookup + 1));
+    }
+}
+
+/* Fills passes for the subjects from `from` on. An ordinary one is done with the first probe. */
+static void probe(struct match *match, const struct batch *batch, uint32_t from)
+{
+    enum { RARE = 1U << LOOKUP_STRIPPED | 1U << LOOKUP_NATIONALITY };
+    const struct environment *environment = &match->environment;
+    uint32_t count = batch->subjects_count - from;
+    bool has_ranges = store_has_ranges(environment->store);
+    store_probe(environment->store, &batch->keys[from], count, match->passes);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct canonical *form = &batch->forms[from + i];
+        uint32_t lookups = rules_lookups(environment->rules, form);
+        match->passes[i] &= (uint8_t)(lookups & 1U << LOOKUP_ISSUER);
+        if (lookups & RARE)
+            for (uint32_t lookup = LOOKUP_STRIPPED; lookup < LOOKUP_NUMBER; lookup++)
+                if (lookups >> lookup & 1)
+                    add_extra(match, form, (enum lookup)lookup, i);
+        if (lookups && is_gate_open(match, form))
+            add_extra(match, form, LOOKUP_NUMBER, i);
+        if (has_ranges)
+            look_in_ranges(match, form, lookups, i);
+    }
+    probe_extras(match);
+    counters_add(&environment->counters->filter_probes, count);
+}
+
+/* --- what is there --- */
+
+static bool is_hit_already(const struct match *match, const struct batch *batch,
+                           const struct entry *entry)
+{
+    for (uint32_t i = match->hits_first; i < match->hits_of_place; i++)
+        if (bytes_equal(entry_id(&batch->hits[i].entry), entry_id(entry)))
+            return true;
+    return false;
+}
+
+/* The gate is read last: what it says is what holds when the hit is found. */
 static void judge(struct match *match, struct batch *batch, uint32_t subject,
                   const struct entry *entry)
 {
+    const struct environment *environment = &match->environment;
+    const struct canonical *form = &batch->forms[subject];
+    enum lookup lookup = lookup_of(match->place);
     struct hit *hit = &batch->hits[batch->hits_count];
-    if (!rules_judge(match->environment.rules, &batch->forms[subject], LOOKUP_ISSUER, entry, NULL,
-                     hit))
+    struct gate gate;
+    bool has_gate = lookup == LOOKUP_NUMBER &&
+                    store_gate(environment->store, canonical_form_shape(form), &gate);
+    if (!rules_judge(environment->rules, form, lookup, entry, has_gate ? &gate : NULL, hit) ||
+        is_hit_already(match, batch, entry))
         return;
     hit->subject = subject;
     batch->hits_count++;
-    counters_add(&match->environment.counters->hits[hit->tier][hit->alert_class], 1);
+    counters_add(&environment->counters->hits[hit->tier][hit->alert_class], 1);
 }
 
-/* Judges the entries under the subject's key from the cursor on; *done false: the hits are full. */
-static enum status look_up(struct match *match, struct batch *batch, uint32_t subject, bool *done,
-                           struct error *err)
+static enum status find(struct match *match, const struct batch *batch, uint32_t subject,
+                        uint32_t capacity, uint32_t *count, struct error *err)
 {
     const struct environment *environment = &match->environment;
-    bool is_first = !match->cursor.started;
+    struct canonical sought;
+    struct key key;
+    rules_lookup_form(&batch->forms[subject], lookup_of(match->place), &sought);
+    if (is_of_ranges(match->place))
+        return store_find_ranges(environment->store, &sought, &match->cursor, match->found,
+                                 capacity, count, err);
+    key_prf_documents(match->prf, &sought, 1, &key);
+    if (match->place == PLACE_NUMBER)
+        return store_find_number(environment->store, environment->worker,
+                                 canonical_form_shape(&sought), &key, &match->cursor, match->found,
+                                 capacity, count, err);
+    return store_find(environment->store, environment->worker, &key, &match->cursor, match->found,
+                      capacity, count, err);
+}
+
+/* Judges the entries of one place from the cursor on; *done false: the hits are full. */
+static enum status look_up_place(struct match *match, struct batch *batch, uint32_t subject,
+                                 bool *done, struct error *err)
+{
+    struct counters *counters = match->environment.counters;
+    bool is_first = !match->cursor.started && !is_of_ranges(match->place);
     uint32_t count = 0;
     uint32_t capacity = 0;
+    match->hits_of_place = batch->hits_count;
     do {
         uint32_t room = BATCH_HITS_MAX - batch->hits_count;
         capacity = room < FOUND_MAX ? room : FOUND_MAX;
         *done = capacity > 0;
         if (!*done)
             return STATUS_OK;
-        TRY(store_find(environment->store, environment->worker, &batch->keys[subject],
-                       &match->cursor, match->found, capacity, &count, err));
+        TRY(find(match, batch, subject, capacity, &count, err));
         for (uint32_t i = 0; i < count; i++)
             judge(match, batch, subject, &match->found[i]);
-        if (is_first && count == 0)
-            counters_add(&environment->counters->filter_false, 1);
+        if (is_first) {
+            counters_add(&counters->filter_passes, 1);
+            counters_add(&counters->filter_false, count == 0);
+        }
         is_first = false;
     } while (count == capacity);
     match->cursor = (struct store_cursor){0};
     return STATUS_OK;
 }
 
+/* Goes on where it stopped; *done false: the hits are full. */
+static enum status look_up(struct match *match, struct batch *batch, uint32_t subject,
+                           uint32_t passes, bool *done, struct error *err)
+{
+    match->hits_first = batch->hits_count;
+    for (; match->place < PLACE_COUNT; match->place++) {
+        if (!(passes >> match->place & 1)) {
+            match->cursor = (struct store_cursor){0};
+            continue;
+        }
+        TRY(look_up_place(match, batch, subject, done, err));
+        if (!*done)
+            return STATUS_OK;
+    }
+    match->place = PLACE_ISSUER;
+    return STATUS_OK;
+}
+
 /* From subjects_matched on, as far as the hits have room. */
 static enum status match_subjects(struct match *match, struct batch *batch, struct error *err)
 {
-    const struct environment *environment = &match->environment;
     uint32_t from = batch->subjects_matched;
-    store_probe(environment->store, &batch->keys[from], batch->subjects_count - from,
-                match->passes);
-    uint64_t passed = 0;
+    probe(match, batch, from);
     for (uint32_t i = from; i < batch->subjects_count; i++) {
-        if (match->passes[i - from] && canonical_is_screened(&batch->forms[i])) {
+        if (match->passes[i - from]) {
             bool done = true;
-            passed++;
-            TRY(look_up(match, batch, i, &done, err));
+            TRY(look_up(match, batch, i, match->passes[i - from], &done, err));
             if (!done)
                 break;
         }
         batch->subjects_matched = i + 1;
     }
-    counters_add(&environment->counters->filter_probes, batch->subjects_matched - from);
-    counters_add(&environment->counters->filter_passes, passed);
     return STATUS_OK;
 }
 

@@ -28,18 +28,25 @@ static void run(void)
 }
 
 /* As decode and canonical leave it: one record, whose only window this is. */
-static void add(const char *number, const char *issuer, const char *type)
+static void add_of(const char *number, const char *issuer, const char *type,
+                   const char *nationality)
 {
     if (batch->records_count == 0)
         (void)rig_record(rig, 0, 0, (struct bytes){NULL, 0});
     const struct document document = {.number = bytes_of_text(number),
                                       .issuer = bytes_of_text(issuer),
-                                      .type = bytes_of_text(type)};
+                                      .type = bytes_of_text(type),
+                                      .nationality = bytes_of_text(nationality)};
     batch->documents[batch->subjects_count] = document;
     canonical_document(rig->rules, &document, &batch->forms[batch->subjects_count]);
     batch->subjects_count++;
     batch->subjects_canonical++;
     batch->window_end = 1;
+}
+
+static void add(const char *number, const char *issuer, const char *type)
+{
+    add_of(number, issuer, type, NULL);
 }
 
 static void list(const char *id, uint32_t document)
@@ -59,7 +66,7 @@ Test(match, listed_document_hits_with_subject_tier_and_entry)
     cr_assert(bytes_equal_text(entry_id(&batch->hits[0].entry), "E1"));
     cr_assert(batch_window_is_matched(batch));
     cr_assert_eq(counters_get(&rig->counters.hits[TIER_EXACT][CLASS_PAGE]), 1);
-    cr_assert_eq(counters_get(&rig->counters.filter_probes), 2);
+    cr_assert_eq(counters_get(&rig->counters.filter_probes), 4, "the gate is open");
 }
 
 Test(match, documents_not_listed_do_not_hit)
@@ -70,8 +77,8 @@ Test(match, documents_not_listed_do_not_hit)
         (void)snprintf(number, sizeof number, "QW%07d", 2000003 + i);
         add(number, "FRA", "PASSPORT");
     }
-    add("QW1000003", "DEU", "PASSPORT");
-    add("QW1000003", NULL, "PASSPORT");
+    add("QW1000004", "DEU", "PASSPORT");
+    add("QW1000004", NULL, "PASSPORT");
     run();
     cr_assert_eq(batch->hits_count, 0);
     cr_assert(batch_window_is_matched(batch));
@@ -86,13 +93,93 @@ Test(match, type_that_differs_is_said)
     cr_assert_eq(batch->hits[0].tier, TIER_TYPE_DIFFERS);
 }
 
-Test(match, number_of_the_same_fold_is_looked_up_and_not_taken_for_it)
+/* No French passport looks like either, so a template decides nothing. */
+Test(match, misread_number_is_folded)
 {
     list("E1", 0);
     add("QWI0000O3", "FRA", "PASSPORT");
     run();
-    cr_assert_eq(batch->hits_count, 0);
+    cr_assert_eq(batch->hits_count, 1);
+    cr_assert_eq(batch->hits[0].tier, TIER_OCR_FOLD);
     cr_assert_eq(counters_get(&rig->counters.filter_passes), 1);
+}
+
+Test(match, listed_under_the_nationality_is_inferred)
+{
+    list("E1", 0);
+    add_of("QW1000003", "DEU", "PASSPORT", "FRA");
+    add_of("QW1000003", NULL, "PASSPORT", "FRA");
+    run();
+    cr_assert_eq(batch->hits_count, 2);
+    cr_assert_eq(batch->hits[0].tier, TIER_ISSUER_INFERRED);
+    cr_assert_eq(batch->hits[0].flags, HIT_ISSUER_DIFFERS);
+    cr_assert_eq(batch->hits[1].tier, TIER_ISSUER_INFERRED);
+    cr_assert_eq(batch->hits[1].flags, 0);
+}
+
+/* The specimen of ICAO 9303, part 4, of an issuer without templates. */
+Test(match, check_digit_left_on_is_stripped)
+{
+    struct entry entry = entry_make("E1", "L898902C", 1);
+    memcpy(entry.issuer.code, "AFG", 3);
+    (void)apply_one_entry(rig->store, entry);
+    entry = entry_make("E2", "L898902C3", 1);
+    memcpy(entry.issuer.code, "AFG", 3);
+    (void)apply_one_entry(rig->store, entry);
+    add("L898902C36", "AFG", "PASSPORT");
+    run();
+    cr_assert_eq(batch->hits_count, 1);
+    cr_assert_eq(batch->hits[0].tier, TIER_CHECK_DIGIT);
+    cr_assert(bytes_equal_text(entry_id(&batch->hits[0].entry), "E2"));
+}
+
+/* 10 live entries of seven digits close the gate: 10^7 numbers, a millionth of them. */
+Test(match, number_alone_hits_while_the_gate_of_its_shape_is_open)
+{
+    enum { LIMIT = 10 };
+    char number[16];
+    for (int i = 0; i < LIMIT; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "E%d", i);
+        (void)snprintf(number, sizeof number, "%d", 7770001 + i);
+        (void)apply_one_entry(rig->store, entry_make(id, number, 1));
+        batch_reset_window(batch);
+        batch->records_count = 0;
+        batch->hits_count = batch->hits_encoded = batch->hits_sent = 0;
+        add("7770001", "DEU", "PASSPORT");
+        run();
+        cr_assert_eq(batch->hits_count, i + 1 < LIMIT, "%d listed", i + 1);
+        if (i + 1 == LIMIT)
+            continue;
+        cr_assert_eq(batch->hits[0].tier, TIER_NUMBER_ONLY);
+        cr_assert_eq(batch->hits[0].gate.live, (uint64_t)i + 1);
+        cr_assert_eq(batch->hits[0].gate.limit, LIMIT);
+    }
+    (void)apply_one_entry(rig->store, entry_withdrawn("E5", 2));
+    batch_reset_window(batch);
+    batch->records_count = 0;
+    add("7770001", "DEU", "PASSPORT");
+    run();
+    cr_assert_eq(batch->hits_count, 1, "it has opened again");
+}
+
+Test(match, range_hits_what_is_inside)
+{
+    struct entry range = entry_range("R1", "QW1000000", "QW1000005", 1);
+    memcpy(range.issuer.code, "FRA", 3);
+    (void)apply_one_entry(rig->store, range);
+    add("QW1000000", "FRA", "VISA");
+    add("QW1000005", "FRA", "PASSPORT");
+    add("QW1000006", "FRA", "PASSPORT");
+    add("QW1000003", "DEU", "PASSPORT");
+    add_of("QW1000003", NULL, "PASSPORT", "FRA");
+    run();
+    cr_assert_eq(batch->hits_count, 3);
+    cr_assert_eq(batch->hits[0].tier, TIER_RANGE);
+    cr_assert_eq(batch->hits[0].alert_class, CLASS_REVIEW);
+    cr_assert_eq(batch->hits[1].alert_class, CLASS_PAGE);
+    cr_assert_eq(batch->hits[2].tier, TIER_ISSUER_INFERRED);
+    cr_assert_eq(counters_get(&rig->counters.filter_false), 0, "the filter knows no ranges");
 }
 
 Test(match, specimen_duplicate_and_unscreenable_are_not_looked_up)
@@ -200,6 +287,30 @@ Test(match, hits_full_to_the_last_one_lose_none)
 Test(match, hits_beyond_the_limit_come_in_the_next_round)
 {
     expect_each_once(BATCH_HITS_MAX + 1, 2);
+}
+
+/* Points first, then ranges that lie in each other: each once, wherever a round ends. */
+Test(match, points_and_ranges_beyond_the_limit_hit_each_once)
+{
+    enum { RANGES = BATCH_HITS_MAX };
+    for (int i = 0; i < RANGES; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "R%d", 7 + i);
+        struct entry range = entry_range(id, "QW1000000", "QW1000009", 1);
+        memcpy(range.issuer.code, "FRA", 3);
+        range.number[8] = (char)('0' + i % 3);
+        (void)apply_one_entry(rig->store, range);
+    }
+    uint8_t seen[RANGES + 7] = {0};
+    for (uint32_t i = 0; i < 7; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "E%u", i);
+        list(id, 0);
+    }
+    add("QW1000003", "FRA", "PASSPORT");
+    cr_assert_leq(rounds_over(seen, RANGES + 7), 3);
+    for (uint32_t i = 0; i < RANGES + 7; i++)
+        cr_assert_eq(seen[i], 1, "entry %u came %u times", i, seen[i]);
 }
 
 Test(match, subjects_behind_a_full_round_are_matched_in_the_next)
