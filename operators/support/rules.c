@@ -145,21 +145,116 @@ static bool pages_type_differs(const struct pair *pair)
     return pair->compatible_type || has_two_letters(pair->document);
 }
 
+/* --- the same in words --- */
+
+static const char *why_not_point(const struct pair *pair)
+{
+    if (pair->entry->is_range)
+        return "the entry is a range";
+    if (issuer_is_none(pair->document->issuer))
+        return "the document names no issuer";
+    return pair->same_issuer ? NULL : "the issuers differ";
+}
+
+static const char *why_not_exact(const struct pair *pair)
+{
+    const char *why = why_not_point(pair);
+    if (why)
+        return why;
+    if (!pair->same_number)
+        return "the numbers differ";
+    return pair->same_type ? NULL : "the types differ, or are not known";
+}
+
+static const char *why_not_type_differs(const struct pair *pair)
+{
+    const char *why = why_not_point(pair);
+    return why || pair->same_number ? why : "the numbers differ";
+}
+
+static const char *why_not_range(const struct pair *pair)
+{
+    if (!pair->entry->is_range)
+        return "the entry is no range";
+    if (!pair->same_issuer)
+        return "the issuers differ";
+    return pair->same_number ? NULL : "the number is not inside";
+}
+
+static const char *why_not_repaired(const struct pair *pair)
+{
+    const struct canonical *document = pair->document;
+    const char *why = why_not_point(pair);
+    if (why)
+        return why;
+    if (!templates_apply(pair->templates, pair->type))
+        return "no template of the issuer is known for this type";
+    if (templates_fit(pair->templates, pair->type, document->number, document->size))
+        return "the number fits a template, so nothing is repaired";
+    return is_repaired(pair) ? NULL : "no template makes the entry's number of it";
+}
+
+static const char *why_not_check_digit(const struct pair *pair)
+{
+    const struct canonical *document = pair->document;
+    if (!pair->same_issuer)
+        return "the issuers differ, or the document names none";
+    if (!templates_strip(pair->templates, pair->type, document->number, document->size))
+        return "the number does not end in a check digit too many";
+    return is_check_digit(pair) ? NULL : "the number without its check digit is not the entry's";
+}
+
+static const char *why_not_ocr_fold(const struct pair *pair)
+{
+    char fold[NUMBER_SIZE_MAX];
+    const char *why = why_not_point(pair);
+    if (why)
+        return why;
+    canonical_fold(pair->entry->number, pair->entry->size, fold);
+    if (pair->entry->size != pair->document->size ||
+        memcmp(pair->document->fold, fold, pair->document->size) != 0)
+        return "the numbers differ in more than look-alikes";
+    return is_ocr_fold(pair) ? NULL
+                             : "the number as it stands fits a template the entry's does not";
+}
+
+static const char *why_not_issuer_inferred(const struct pair *pair)
+{
+    if (pair->same_issuer)
+        return "the issuers are equal";
+    if (!pair->same_country)
+        return "the nationality is not the entry's issuer";
+    return pair->same_number ? NULL : "the numbers differ";
+}
+
+static const char *why_not_number_only(const struct pair *pair)
+{
+    if (pair->entry->is_range)
+        return "the entry is a range";
+    if (pair->same_issuer)
+        return "the issuers are equal";
+    if (!pair->same_number)
+        return "the numbers differ";
+    return is_number_only(pair) ? NULL : "too many numbers of this shape are listed";
+}
+
 /* The table of rules 5, in its order: the first that applies is the hit's. */
 static const struct rule {
     enum tier tier;
     enum lookup lookup;
     bool (*applies)(const struct pair *pair);
     bool (*pages)(const struct pair *pair); /* else review */
+    const char *(*why_not)(const struct pair *pair);
 } rules[] = {
-    {TIER_EXACT, LOOKUP_ISSUER, is_exact, pages_always},
-    {TIER_TYPE_DIFFERS, LOOKUP_ISSUER, is_type_differs, pages_type_differs},
-    {TIER_RANGE, LOOKUP_ISSUER, is_range, pages_compatible},
-    {TIER_REPAIRED, LOOKUP_ISSUER, is_repaired, pages_compatible},
-    {TIER_CHECK_DIGIT, LOOKUP_STRIPPED, is_check_digit, pages_never},
-    {TIER_OCR_FOLD, LOOKUP_ISSUER, is_ocr_fold, pages_never},
-    {TIER_ISSUER_INFERRED, LOOKUP_NATIONALITY, is_issuer_inferred, pages_never},
-    {TIER_NUMBER_ONLY, LOOKUP_NUMBER, is_number_only, pages_never},
+    {TIER_EXACT, LOOKUP_ISSUER, is_exact, pages_always, why_not_exact},
+    {TIER_TYPE_DIFFERS, LOOKUP_ISSUER, is_type_differs, pages_type_differs, why_not_type_differs},
+    {TIER_RANGE, LOOKUP_ISSUER, is_range, pages_compatible, why_not_range},
+    {TIER_REPAIRED, LOOKUP_ISSUER, is_repaired, pages_compatible, why_not_repaired},
+    {TIER_CHECK_DIGIT, LOOKUP_STRIPPED, is_check_digit, pages_never, why_not_check_digit},
+    {TIER_OCR_FOLD, LOOKUP_ISSUER, is_ocr_fold, pages_never, why_not_ocr_fold},
+    {TIER_ISSUER_INFERRED, LOOKUP_NATIONALITY, is_issuer_inferred, pages_never,
+     why_not_issuer_inferred},
+    {TIER_NUMBER_ONLY, LOOKUP_NUMBER, is_number_only, pages_never, why_not_number_only},
 };
 
 static const struct rule *find_rule(const struct pair *pair)
@@ -256,4 +351,19 @@ bool rules_judge(const struct rule_data *data, const struct canonical *document,
         .entry = *entry,
     };
     return true;
+}
+
+const char *rules_why_not(const struct rule_data *data, const struct canonical *document,
+                          const struct entry *entry, const struct gate *gate, enum tier tier)
+{
+    struct pair pair = pair_of(data, document, entry, gate);
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (rules[i].tier == tier)
+            return rules[i].why_not(&pair);
+    return "there is no such line";
+}
+
+enum tier rules_tier_at(uint32_t index)
+{
+    return index < sizeof rules / sizeof rules[0] ? rules[index].tier : TIER_NONE;
 }

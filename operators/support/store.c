@@ -24,11 +24,10 @@ static struct store *new_store(const char *path, const struct store_key *key, ui
     return store;
 }
 
-enum status store_open(const char *path, const struct store_key *key, uint64_t canonical_hash,
-                       uint32_t readers, struct store **out, struct error *err)
+static enum status open_store(struct store *store, uint64_t canonical_hash, struct store **out,
+                              struct error *err)
 {
-    struct store *store = new_store(path, key, readers);
-    enum status status = key_prf_open(key, &store->prf, err);
+    enum status status = key_prf_open(store->key, &store->prf, err);
     if (status == STATUS_OK)
         status = store_db_open(store, err);
     if (status == STATUS_OK)
@@ -38,6 +37,22 @@ enum status store_open(const char *path, const struct store_key *key, uint64_t c
     else
         store_close(store);
     return status;
+}
+
+enum status store_open(const char *path, const struct store_key *key, uint64_t canonical_hash,
+                       uint32_t readers, struct store **out, struct error *err)
+{
+    return open_store(new_store(path, key, readers), canonical_hash, out, err);
+}
+
+enum status store_open_read_only(const char *path, const char *logs, const struct store_key *key,
+                                 uint64_t canonical_hash, uint32_t readers, struct store **out,
+                                 struct error *err)
+{
+    struct store *store = new_store(path, key, readers);
+    store->read_only = logs;
+    store->failed = true; /* there is nothing it could change */
+    return open_store(store, canonical_hash, out, err);
 }
 
 static void free_work(struct store_work *work)

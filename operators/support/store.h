@@ -60,6 +60,14 @@ enum status store_open(const char *path, const struct store_key *key, uint64_t c
                        uint32_t readers, struct store **out, struct error *err) MUST_USE;
 void store_close(struct store *store);
 
+/* The same list for reading alone, beside the process that has it open: as it stands at this
+ * moment, whatever comes afterwards. It changes nothing on disk; RocksDB's own log goes to the
+ * folder logs. EX_CONFIG when there is no store; EX_UNAVAILABLE while its first load is under way,
+ * or when its files changed while they were opened: try again. */
+enum status store_open_read_only(const char *path, const char *logs, const struct store_key *key,
+                                 uint64_t canonical_hash, uint32_t readers, struct store **out,
+                                 struct error *err) MUST_USE;
+
 /* Renames the directory to PATH.quarantine, replacing an earlier one. */
 enum status store_quarantine(const char *path, struct error *err) MUST_USE;
 

@@ -47,6 +47,8 @@ enum status store_db_error(const struct store *store, const char *doing, char *m
                            struct error *err)
 {
     int exit_code = exit_code_of(message);
+    if (exit_code == EX_DATAERR && store->read_only)
+        exit_code = EX_UNAVAILABLE; /* a file may just have gone; its own process will know */
     if (exit_code == EX_DATAERR && !store->in_memory)
         store_mark_damaged(store->path);
     if (is_locked(message))
@@ -62,7 +64,7 @@ enum status store_db_error(const struct store *store, const char *doing, char *m
 enum status store_damaged(const struct store *store, enum family family, const char *what,
                           struct error *err)
 {
-    if (!store->in_memory)
+    if (!store->in_memory && !store->read_only)
         store_mark_damaged(store->path);
     return error_fail(err, EX_DATAERR,
                       "store '%s' is damaged, family %s: %s; it has to be built again", store->path,
@@ -133,6 +135,12 @@ static rocksdb_options_t *database_options(const struct store *store)
     rocksdb_options_set_stats_persist_period_sec(options, 0);
     if (store->env)
         rocksdb_options_set_env(options, store->env);
+    if (store->read_only) {
+        rocksdb_options_set_create_if_missing(options, 0);
+        rocksdb_options_set_create_missing_column_families(options, 0);
+        rocksdb_options_set_max_open_files(options, -1); /* all at once: they may go at any time */
+        rocksdb_options_set_db_log_dir(options, store->read_only);
+    }
     return options;
 }
 
@@ -180,15 +188,24 @@ static void free_list(struct family_list *list)
     memory_free((void *)list->handles);
 }
 
+static rocksdb_t *open_listed(const struct store *store, const rocksdb_options_t *options,
+                              const struct family_list *list, char **message)
+{
+    const rocksdb_options_t *const *each = (const rocksdb_options_t *const *)list->options;
+    if (store->read_only)
+        return rocksdb_open_for_read_only_column_families(
+            options, store->path, (int)list->count, list->names, each, list->handles, 0, message);
+    return rocksdb_open_column_families(options, store->path, (int)list->count, list->names, each,
+                                        list->handles, message);
+}
+
 static enum status open_families(struct store *store, const rocksdb_options_t *options,
                                  char **found, size_t found_count, struct error *err)
 {
     struct family_list list = {0};
     list_families(store, found, found_count, &list);
     char *message = NULL;
-    store->db = rocksdb_open_column_families(options, store->path, (int)list.count, list.names,
-                                             (const rocksdb_options_t *const *)list.options,
-                                             list.handles, &message);
+    store->db = open_listed(store, options, &list, &message);
     enum status status = STATUS_OK;
     if (message) {
         store->db = NULL;
@@ -209,8 +226,12 @@ static enum status open_database(struct store *store, const rocksdb_options_t *o
                                  struct error *err)
 {
     bool is_new = true;
-    if (!store->in_memory)
+    if (store->read_only)
+        TRY(store_look_into_folder(store->path, &is_new, err));
+    else if (!store->in_memory)
         TRY(store_prepare_folder(store->path, &is_new, err));
+    if (is_new && store->read_only)
+        return error_fail(err, EX_CONFIG, "'%s' is no store", store->path);
     if (is_new)
         return open_families(store, options, NULL, 0, err);
 

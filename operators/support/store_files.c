@@ -77,11 +77,8 @@ static enum status check_room(const char *path, struct error *err)
                       strerror(reason));
 }
 
-enum status store_prepare_folder(const char *path, bool *is_new, struct error *err)
+enum status store_look_into_folder(const char *path, bool *is_new, struct error *err)
 {
-    if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST)
-        return error_fail(err, EX_CONFIG, "store '%s' cannot be created: %s", path,
-                          strerror(errno));
     struct folder_look look = {0};
     TRY(look_into(path, &look, err));
     enum status status = STATUS_OK;
@@ -97,7 +94,16 @@ enum status store_prepare_folder(const char *path, bool *is_new, struct error *e
                             path, look.foreign);
     memory_free(look.foreign);
     *is_new = !look.has_current;
-    return status == STATUS_OK ? check_room(path, err) : status;
+    return status;
+}
+
+enum status store_prepare_folder(const char *path, bool *is_new, struct error *err)
+{
+    if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST)
+        return error_fail(err, EX_CONFIG, "store '%s' cannot be created: %s", path,
+                          strerror(errno));
+    TRY(store_look_into_folder(path, is_new, err));
+    return check_room(path, err);
 }
 
 void store_remove_sst_files(const char *path)

@@ -209,6 +209,7 @@ struct store {
     char *path;                  /* owned; as given, or "(memory)" */
     const struct store_key *key; /* borrowed until store_close */
     bool in_memory;
+    const char *read_only; /* borrowed while it is opened: the folder of RocksDB's log; or NULL */
 
     rocksdb_t *db;
     rocksdb_env_t *env; /* in memory only */
@@ -499,6 +500,9 @@ bool store_visits_over(const struct store *store, const struct store_visits *vis
 /* Makes the directory, mode 0700, or checks that it is empty or a store's. *is_new: RocksDB has
  * not finished creating anything in it. */
 enum status store_prepare_folder(const char *path, bool *is_new, struct error *err) MUST_USE;
+
+/* The same for a directory that is only read. */
+enum status store_look_into_folder(const char *path, bool *is_new, struct error *err) MUST_USE;
 
 /* Removes the files of a first load that was cut short. */
 void store_remove_sst_files(const char *path);

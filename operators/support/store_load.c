@@ -156,6 +156,8 @@ static enum status check(struct store *store, uint64_t canonical_hash, struct er
     uint8_t format[FORMAT_SIZE] = {0};
     size_t size;
     TRY(get_meta(store, key_format, format, sizeof format, &size, err));
+    if (size == SIZE_MAX && store->read_only)
+        return error_fail(err, EX_CONFIG, "store '%s' holds no list", store->path);
     if (size == SIZE_MAX)
         return begin_format(store, canonical_hash, err);
     TRY(check_format(store, format, size, err));
@@ -226,6 +228,9 @@ static enum status forget_broken_load(struct store *store, struct error *err)
     TRY(get_meta(store, key_loading, NULL, 0, &size, err));
     if (size == SIZE_MAX)
         return STATUS_OK;
+    if (store->read_only)
+        return error_fail(err, EX_UNAVAILABLE,
+                          "store '%s' is being loaded for the first time: try again", store->path);
     LOG_WARN("store", "the first load was cut short and begins again",
              LOG_TEXT("path", store->path));
     TRY(store_db_empty_family(store, FAMILY_ENTRIES, err));
@@ -246,7 +251,8 @@ enum status store_load(struct store *store, uint64_t canonical_hash, struct erro
     TRY(load_feed(store, err));
     TRY(load_offsets(store, err));
     TRY(store_load_shapes(store, err));
-    TRY(store_settle_at_start(store, err));
+    if (!store->read_only)
+        TRY(store_settle_at_start(store, err));
     TRY(store_fill_filter(store, err));
     TRY(store_load_ranges(store, err));
     store_publish_all_shapes(store);

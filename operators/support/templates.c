@@ -159,6 +159,18 @@ bool templates_repair(const struct templates *templates, enum document_type type
     return false;
 }
 
+bool templates_show_repaired(const struct templates *templates, enum document_type type,
+                             const char *n, uint8_t size, uint32_t index, char out[NUMBER_SIZE_MAX])
+{
+    const struct template *template = &templates->items[index];
+    if (!applies(template, type) || template->size != size ||
+        templates_fit(templates, type, n, size))
+        return false;
+    for (uint32_t i = 0; i < size; i++)
+        out[i] = allows(template, i, n[i]) ? n[i] : counterpart(n[i]);
+    return repairs(template, n, out, size);
+}
+
 bool templates_foldable(const struct templates *templates, enum document_type type, const char *n,
                         const char *m, uint8_t size)
 {

@@ -46,6 +46,12 @@ bool templates_fit(const struct templates *templates, enum document_type type, c
 bool templates_repair(const struct templates *templates, enum document_type type, const char *n,
                       const char *m, uint8_t size);
 
+/* Repaired(n), to be shown: the index-th applying template's, from 0; false when that gives none.
+ * *out: size characters. */
+bool templates_show_repaired(const struct templates *templates, enum document_type type,
+                             const char *n, uint8_t size, uint32_t index,
+                             char out[NUMBER_SIZE_MAX]);
+
 /* Foldable(n, m) for numbers of the same size whose folds are equal; false when n = m. */
 bool templates_foldable(const struct templates *templates, enum document_type type, const char *n,
                         const char *m, uint8_t size);

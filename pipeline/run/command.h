@@ -12,6 +12,7 @@ command_run command_screen;   /* screen -c FILE [--until-end] */
 command_run command_generate; /* generate list|bookings|banking ... */
 command_run command_feed;     /* feed -c FILE CSV */
 command_run command_key;      /* key new -c FILE | --store-key FILE --identity-key FILE */
+command_run command_match;    /* match --entries FILE --in FILE */
 command_run command_schemas;  /* schemas DIR: our contracts as ID.avsc */
 command_run command_config; /* config check -c FILE [--offline] | config show | config reference */
 command_run command_config_topics; /* config topics -c FILE [--create] */

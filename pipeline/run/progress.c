@@ -67,6 +67,8 @@ void progress_begin(struct progress *progress, const struct progress_task *task)
 
 void progress_tell(struct progress *progress, uint64_t done)
 {
+    if (!progress->out)
+        return;
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t elapsed_ms = (now_ns - progress->began_ns) / NS_PER_MS;
     uint64_t interval_ms = progress->is_terminal ? TERMINAL_MS : LINES_MS;

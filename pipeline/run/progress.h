@@ -19,7 +19,7 @@ struct progress_task {
 };
 
 struct progress {
-    FILE *out; /* borrowed */
+    FILE *out; /* borrowed; or NULL */
     bool is_terminal;
     bool is_written; /* a line stands on the terminal */
     struct progress_task task;
@@ -27,6 +27,7 @@ struct progress {
     uint64_t told_ns;
 };
 
+/* out NULL: nothing is ever written. */
 void progress_init(struct progress *progress, FILE *out, bool is_terminal);
 
 /* task's texts are borrowed until progress_end. */
