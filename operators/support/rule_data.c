@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -25,13 +26,24 @@ struct code {
     uint8_t kind;         /* enum issuer_kind */
 };
 
-struct rule_data {
-    struct code codes[CODES];
+/* What may change while others ask. */
+struct facts {
     bool is_personal_number[CODES];
     struct template *items; /* owned; by issuer, then in the order of the file */
     uint32_t items_count;
     struct templates templates[CODES]; /* of every issuer, within items */
+    struct facts *earlier;             /* owned */
 };
+
+struct rule_data {
+    struct code codes[CODES];
+    _Atomic(struct facts *) facts; /* owned */
+};
+
+static struct facts *facts_of(const struct rule_data *data)
+{
+    return atomic_load_explicit(&data->facts, memory_order_acquire);
+}
 
 /* --- codes --- */
 
@@ -163,7 +175,7 @@ static enum status add_personal_number(struct load *load)
 {
     struct issuer issuer;
     TRY(read_issuer(load, load->row.fields[0], &issuer));
-    bool *is_personal_number = &load->data->is_personal_number[issuer_index(issuer)];
+    bool *is_personal_number = &facts_of(load->data)->is_personal_number[issuer_index(issuer)];
     if (*is_personal_number)
         return fault(load, load->row.fields[0], "stands here twice");
     *is_personal_number = true;
@@ -186,7 +198,7 @@ static enum status read_type(struct load *load, struct bytes field, struct templ
 
 static enum status add_template(struct load *load)
 {
-    struct rule_data *data = load->data;
+    struct facts *facts = facts_of(load->data);
     struct template parsed = {0};
     TRY(read_issuer(load, load->row.fields[0], &parsed.issuer));
     TRY(read_type(load, load->row.fields[1], &parsed));
@@ -194,30 +206,30 @@ static enum status add_template(struct load *load)
     if (why)
         return fault(load, load->row.fields[2], why);
     uint32_t place = 0; /* behind those of its issuer */
-    for (uint32_t i = 0; i < data->items_count; i++) {
-        const struct template *earlier = &data->items[i];
+    for (uint32_t i = 0; i < facts->items_count; i++) {
+        const struct template *earlier = &facts->items[i];
         if (issuer_index(earlier->issuer) <= issuer_index(parsed.issuer))
             place = i + 1;
         if (issuer_equal(earlier->issuer, parsed.issuer) && earlier->type == parsed.type &&
             memcmp(earlier->allowed, parsed.allowed, sizeof parsed.allowed) == 0)
             return fault(load, load->row.fields[2], "stands here twice for its issuer and type");
     }
-    data->items = memory_resize(data->items, data->items_count + 1, sizeof *data->items);
-    memmove(&data->items[place + 1], &data->items[place],
-            (data->items_count - place) * sizeof *data->items);
-    data->items[place] = parsed;
-    data->items_count++;
+    facts->items = memory_resize(facts->items, facts->items_count + 1, sizeof *facts->items);
+    memmove(&facts->items[place + 1], &facts->items[place],
+            (facts->items_count - place) * sizeof *facts->items);
+    facts->items[place] = parsed;
+    facts->items_count++;
     return STATUS_OK;
 }
 
 /* Once all are read. */
-static void index_templates(struct rule_data *data)
+static void index_templates(struct facts *facts)
 {
-    for (uint32_t i = data->items_count; i-- > 0;) {
-        struct templates *of_issuer = &data->templates[issuer_index(data->items[i].issuer)];
-        of_issuer->items = &data->items[i];
+    for (uint32_t i = facts->items_count; i-- > 0;) {
+        struct templates *of_issuer = &facts->templates[issuer_index(facts->items[i].issuer)];
+        of_issuer->items = &facts->items[i];
         of_issuer->count++;
-        of_issuer->sizes |= UINT32_C(1) << data->items[i].size;
+        of_issuer->sizes |= UINT32_C(1) << facts->items[i].size;
     }
 }
 
@@ -313,6 +325,7 @@ static enum status load_file(struct load *load, const char *folder, const struct
 enum status rule_data_open(const char *folder, struct rule_data **out, struct error *err)
 {
     struct rule_data *data = memory_new(1, sizeof *data);
+    atomic_store(&data->facts, memory_new(1, sizeof(struct facts)));
     for (uint32_t i = 0; i < CODES; i++)
         data->codes[i].kind = ISSUER_UNKNOWN;
 
@@ -322,7 +335,7 @@ enum status rule_data_open(const char *folder, struct rule_data **out, struct er
     for (uint32_t i = 0; i < RULE_FILES && status == STATUS_OK; i++)
         status = load_file(&load, folder, &rule_files[i]);
     memory_free(load.is_alias);
-    index_templates(data);
+    index_templates(facts_of(data));
 
     if (status != STATUS_OK) {
         rule_data_close(data);
@@ -332,11 +345,34 @@ enum status rule_data_open(const char *folder, struct rule_data **out, struct er
     return status;
 }
 
+enum status rule_data_reload(struct rule_data *data, const char *folder, struct error *err)
+{
+    struct rule_data *read = NULL;
+    TRY(rule_data_open(folder, &read, err));
+    if (rule_data_canonical_hash(read) != rule_data_canonical_hash(data)) {
+        rule_data_close(read);
+        return error_fail(err, EX_CONFIG,
+                          "the rule data has other country codes or aliases, on which the store "
+                          "depends: restart with it, or restore them");
+    }
+    struct facts *facts = facts_of(read);
+    atomic_store(&read->facts, NULL);
+    facts->earlier = facts_of(data);
+    atomic_store_explicit(&data->facts, facts, memory_order_release);
+    rule_data_close(read);
+    return STATUS_OK;
+}
+
 void rule_data_close(struct rule_data *data)
 {
     if (!data)
         return;
-    memory_free(data->items);
+    for (struct facts *facts = facts_of(data); facts;) {
+        struct facts *earlier = facts->earlier;
+        memory_free(facts->items);
+        memory_free(facts);
+        facts = earlier;
+    }
     memory_free(data);
 }
 
@@ -388,13 +424,13 @@ enum issuer_kind rule_data_find_issuer(const struct rule_data *data, struct byte
 
 bool rule_data_is_personal_number(const struct rule_data *data, struct issuer issuer)
 {
-    return !issuer_is_none(issuer) && data->is_personal_number[issuer_index(issuer)];
+    return !issuer_is_none(issuer) && facts_of(data)->is_personal_number[issuer_index(issuer)];
 }
 
 const struct templates *rule_data_templates(const struct rule_data *data, struct issuer issuer)
 {
     static const struct templates none;
-    return issuer_is_none(issuer) ? &none : &data->templates[issuer_index(issuer)];
+    return issuer_is_none(issuer) ? &none : &facts_of(data)->templates[issuer_index(issuer)];
 }
 
 /* FNV-1a, 64 bits: equal on every machine; nobody gains by a collision. */
