@@ -225,13 +225,11 @@ out:
 static enum status open_database(struct store *store, const rocksdb_options_t *options,
                                  struct error *err)
 {
-    bool is_new = true;
+    bool is_new = !store->read_only;
     if (store->read_only)
-        TRY(store_look_into_folder(store->path, &is_new, err));
+        TRY(store_look_into_folder(store->path, err));
     else if (!store->in_memory)
         TRY(store_prepare_folder(store->path, &is_new, err));
-    if (is_new && store->read_only)
-        return error_fail(err, EX_CONFIG, "'%s' is no store", store->path);
     if (is_new)
         return open_families(store, options, NULL, 0, err);
 

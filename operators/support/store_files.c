@@ -77,7 +77,8 @@ static enum status check_room(const char *path, struct error *err)
                       strerror(reason));
 }
 
-enum status store_look_into_folder(const char *path, bool *is_new, struct error *err)
+static enum status look_for_store(const char *path, bool may_be_new, bool *is_new,
+                                  struct error *err)
 {
     struct folder_look look = {0};
     TRY(look_into(path, &look, err));
@@ -87,6 +88,8 @@ enum status store_look_into_folder(const char *path, bool *is_new, struct error 
                             "store '%s' was found damaged when it was last in use; it has to be "
                             "built again",
                             path);
+    else if (!look.has_current && !may_be_new)
+        status = error_fail(err, EX_CONFIG, "'%s' is not a store", path);
     else if (!look.has_current && look.foreign)
         status = error_fail(err, EX_CONFIG,
                             "'%s' is not a store and holds other files ('%s'): name an empty or "
@@ -102,8 +105,14 @@ enum status store_prepare_folder(const char *path, bool *is_new, struct error *e
     if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST)
         return error_fail(err, EX_CONFIG, "store '%s' cannot be created: %s", path,
                           strerror(errno));
-    TRY(store_look_into_folder(path, is_new, err));
+    TRY(look_for_store(path, true, is_new, err));
     return check_room(path, err);
+}
+
+enum status store_look_into_folder(const char *path, struct error *err)
+{
+    bool is_new;
+    return look_for_store(path, false, &is_new, err);
 }
 
 void store_remove_sst_files(const char *path)

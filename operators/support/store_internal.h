@@ -501,8 +501,8 @@ bool store_visits_over(const struct store *store, const struct store_visits *vis
  * not finished creating anything in it. */
 enum status store_prepare_folder(const char *path, bool *is_new, struct error *err) MUST_USE;
 
-/* The same for a directory that is only read. */
-enum status store_look_into_folder(const char *path, bool *is_new, struct error *err) MUST_USE;
+/* Checks that it is a store's, and that no damage was found in it. */
+enum status store_look_into_folder(const char *path, struct error *err) MUST_USE;
 
 /* Removes the files of a first load that was cut short. */
 void store_remove_sst_files(const char *path);

@@ -162,7 +162,7 @@ static enum status open_document(struct job *job, struct error *err)
     (void)fputs("id,number,issuer,type,nationality\n", text);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         (void)putc(',', text);
-        csv_write_field(text, bytes_of_text(fields[i]));
+        csv_write_field(text, bytes_of_text(fields[i] ? fields[i] : ""));
     }
     (void)putc('\n', text);
     if (fclose(text) != 0)
@@ -202,7 +202,6 @@ static enum status explain_documents(struct job *job, const struct match_explain
                                           .issuer = row.issuer,
                                           .type = row.type,
                                           .nationality = row.nationality};
-        TRY(match_stopped(err));
         TRY(explain_document(job, settings, &document, row.id, err));
     }
 }

@@ -18,24 +18,12 @@ enum {
     LOAD_ENTRIES = 1024, /* at a time */
     FOLDERS_OPEN_MAX = 8,
     SNIFF_BYTES = 4096,
+    WATCH_MS = 50,
+    REMOVALS_MAX = 100,
     MB = 1000000
 };
 
 /* --- the folder ----------------------------------------------------------------------------- */
-
-static enum status make_folder(struct match_list *list, struct error *err)
-{
-    const char *base = getenv("TMPDIR");
-    char path[PATH_MAX / 2];
-    int size =
-        snprintf(path, sizeof path, "%s/checkit-match-XXXXXX", base && *base ? base : "/tmp");
-    if (size >= (int)sizeof path)
-        return error_fail(err, EX_UNAVAILABLE, "TMPDIR is too long a path");
-    if (!mkdtemp(path))
-        return error_fail(err, EX_UNAVAILABLE, "'%s' cannot be made: %s", path, strerror(errno));
-    list->folder = memory_copy_text(path, strlen(path));
-    return STATUS_OK;
-}
 
 static void path_in(const struct match_list *list, const char *name, char out[PATH_MAX])
 {
@@ -48,6 +36,42 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     (void)kind;
     (void)place;
     return remove(path);
+}
+
+static void remove_folder(const struct match_list *list)
+{
+    /* Again, when another thread has made a file meanwhile. */
+    for (int i = 0; i < REMOVALS_MAX && access(list->folder, F_OK) == 0; i++)
+        (void)nftw(list->folder, remove_one, FOLDERS_OPEN_MAX, FTW_DEPTH | FTW_PHYS);
+}
+
+/* The other threads may wait for input, which no signal ends. */
+static void *watch(void *state)
+{
+    struct match_list *list = state;
+    while (!atomic_load(&list->is_closing)) {
+        if (!signals_wait(NULL, WATCH_MS))
+            continue;
+        remove_folder(list);
+        signals_end();
+    }
+    return NULL;
+}
+
+static enum status make_folder(struct match_list *list, struct error *err)
+{
+    const char *base = getenv("TMPDIR");
+    char path[PATH_MAX / 2];
+    int size =
+        snprintf(path, sizeof path, "%s/checkit-match-XXXXXX", base && *base ? base : "/tmp");
+    if (size >= (int)sizeof path)
+        return error_fail(err, EX_UNAVAILABLE, "TMPDIR is too long a path");
+    if (!mkdtemp(path))
+        return error_fail(err, EX_UNAVAILABLE, "'%s' cannot be made: %s", path, strerror(errno));
+    list->folder = memory_copy_text(path, strlen(path));
+    list->is_watched = pthread_create(&list->watcher, NULL, watch, list) == 0;
+    return list->is_watched ? STATUS_OK
+                            : error_fail(err, EX_UNAVAILABLE, "no further thread can be started");
 }
 
 /* --- entries of a file ---------------------------------------------------------------------- */
@@ -66,7 +90,7 @@ static enum status flush(struct loading *loading, uint64_t bytes_read, struct er
     TRY(store_ingest(loading->list->store, loading->entries, loading->count, err));
     loading->count = 0;
     progress_tell(loading->settings->progress, bytes_read);
-    return match_stopped(err);
+    return STATUS_OK;
 }
 
 static enum status take_change(struct loading *loading, const struct change *change,
@@ -141,10 +165,8 @@ static enum status end_load(struct match_list *list, struct error *err)
     struct store_ingested ingested;
     bool is_done = false;
     TRY(store_ingest_end(list->store, NULL, 0, err));
-    while (!is_done) {
-        TRY(match_stopped(err));
+    while (!is_done)
         TRY(store_ingest_step(list->store, &is_done, &ingested, err));
-    }
     return STATUS_OK;
 }
 
@@ -186,12 +208,6 @@ static enum status load(const struct match_list_settings *settings, struct match
     return status;
 }
 
-enum status match_stopped(struct error *err)
-{
-    return signals_wait(NULL, 0) ? error_fail(err, EX_UNAVAILABLE, "match: stopped by a signal")
-                                 : STATUS_OK;
-}
-
 /* --- interface ------------------------------------------------------------------------------ */
 
 static enum status make_list(const struct match_list_settings *settings, struct match_list *list,
@@ -210,7 +226,6 @@ static enum status make_list(const struct match_list_settings *settings, struct 
 enum status match_list_open(const struct match_list_settings *settings, struct match_list *list,
                             struct error *err)
 {
-    *list = (struct match_list){0};
     TRY(make_folder(list, err));
     if (settings->entries) {
         TRY(make_list(settings, list, err));
@@ -228,8 +243,10 @@ void match_list_close(struct match_list *list)
 {
     store_close(list->store);
     store_key_close(list->key);
+    atomic_store(&list->is_closing, true);
+    if (list->is_watched)
+        (void)pthread_join(list->watcher, NULL);
     if (list->folder)
-        (void)nftw(list->folder, remove_one, FOLDERS_OPEN_MAX, FTW_DEPTH | FTW_PHYS);
+        remove_folder(list);
     memory_free(list->folder);
-    *list = (struct match_list){0};
 }

@@ -10,6 +10,9 @@
 #ifndef CHECKIT_MATCH_LIST_H
 #define CHECKIT_MATCH_LIST_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "operators/support/change_csv.h"
 #include "operators/support/store.h"
 #include "pipeline/run/progress.h"
@@ -30,14 +33,14 @@ struct match_list {
     char *folder;      /* owned; NULL: none was made */
     uint64_t entries;  /* live ones */
     uint64_t rejected; /* of the file */
+    pthread_t watcher;
+    bool is_watched;
+    atomic_bool is_closing;
 };
 
-/* What is in *list is to be closed even when this fails. */
+/* *list: zeroed, and not moved until it is closed, which it is to be even when this fails. */
 enum status match_list_open(const struct match_list_settings *settings, struct match_list *list,
                             struct error *err) MUST_USE;
 void match_list_close(struct match_list *list);
-
-/* A failure once a signal came. */
-enum status match_stopped(struct error *err) MUST_USE;
 
 #endif

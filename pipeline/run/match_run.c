@@ -360,7 +360,6 @@ static enum status read_and_write(struct run *run, struct match_counts *counts, 
         TRY(file_writer_put(run->settings->out, bytes_of_text("id,answer\n"), err));
     for (; !at_end; next++) {
         struct piece *piece = run->pieces[next % run->pieces_count];
-        TRY(match_stopped(err));
         TRY(write_piece(run, piece, counts, err));
         TRY(fill(run, piece, &at_end, err));
         give_out(run, piece);

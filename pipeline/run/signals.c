@@ -27,3 +27,13 @@ bool signals_wait(void *state, uint32_t ms)
     struct timespec timeout = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000L};
     return sigtimedwait(&set, NULL, &timeout) > 0;
 }
+
+void signals_end(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    (void)raise(SIGTERM);
+}

@@ -11,4 +11,8 @@ void signals_block(void);
 /* Waits at most ms; true once one of the signals came. A screener_wait; state is not used. */
 bool signals_wait(void *state, uint32_t ms);
 
+/* Ends the process as SIGTERM would have without signals_block: for a thread that waited while the
+ * others cannot be woken. */
+void signals_end(void);
+
 #endif

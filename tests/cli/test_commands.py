@@ -12,11 +12,12 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 CHECKIT = ""
 TOP = pathlib.Path(__file__).resolve().parents[2]
-COMMANDS = ["screen", "feed", "key", "schemas", "config", "alerts", "receipts", "generate",
+COMMANDS = ["screen", "feed", "match", "key", "schemas", "config", "alerts", "receipts", "generate",
             "demo"]
 CONTRACTS = ["BookingEvent", "BankingEvent", "DocumentChange", "Alert", "Receipt"]
 CONFIG = """\
@@ -377,6 +378,156 @@ class Feed(Case):
         self.assertIn("cannot be written: No such file or directory", errors)
         _, errors = self.feed("--dry-run", "--rejections", "/dev/full", self.list, code=69)
         self.assertIn("/dev/full: cannot be written: No space left on device", errors)
+
+
+class Match(Case):
+    CASES = TOP / "tests" / "golden" / "rules" / "vectors.csv"
+
+    def answers_of_cases(self):
+        with self.CASES.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["kind"] == "doc"]
+        return [[row["id"], row["expected"]] for row in rows]
+
+    def list_of(self, *rows):
+        path = self.folder / "list.csv"
+        path.write_text("\n".join(["id,number,number_to,issuer,type", *rows]) + "\n")
+        return path
+
+    def test_worked_cases_are_answered_as_written(self):
+        out = self.folder / "answers.csv"
+        for threads in (1, 3):
+            self.run_it(
+                "match", "--entries", self.CASES, "--in", self.CASES, "--out", out, "-q",
+                "--threads", threads
+            )
+            with out.open(newline="") as file:
+                rows = list(csv.reader(file))
+            self.assertEqual(rows[0], ["id", "answer"])
+            self.assertEqual(rows[1:], self.answers_of_cases())
+
+    def test_answers_say_what_the_truth_of_made_up_events_says(self):
+        listed, events = self.folder / "list.csv", self.folder / "events.csv"
+        self.run_it("generate", "list", "--entries", 3000, "--out", listed, "-q")
+        self.run_it(
+            "generate", "bookings", "--entries", 3000, "--events", 9000, "--hit-rate", 0.2,
+            "--out", events, "-q"
+        )
+        output, _ = self.run_it("match", "--entries", listed, "--in", events, "-q")
+        with events.open(newline="") as file:
+            expected = [[row["id"], row["expected"]] for row in csv.DictReader(file)]
+        self.assertEqual(list(csv.reader(output.splitlines()))[1:], expected)
+        self.assertGreater(sum("EXACT" in answer for _, answer in expected), 100)
+
+    def test_one_document_has_its_answer_alone(self):
+        listed = self.list_of("E-1,12AB34567,,FRA,PASSPORT", 'E-2,20AA00000,20AA00099,FRA,P')
+        ask = ["match", "--entries", listed, "-q"]
+        output, _ = self.run_it(*ask, "--number", "12 ab-34567", "--issuer", "FR", "--type", "P")
+        self.assertEqual(output, "E-1=EXACT:page\n")
+        output, _ = self.run_it(*ask, "--number", "20AA00050", "--nationality", "FRA")
+        self.assertEqual(output, "E-2=ISSUER_INFERRED:review\n")
+        output, _ = self.run_it(*ask, "--number", "N/A", "--issuer", "FRA")
+        self.assertEqual(output, "unscreenable:number_invalid\n")
+        output, _ = self.run_it(*ask, "--number", "12AB34568", "--issuer", "FRA")
+        self.assertEqual(output, "none\n")
+
+    def test_explanation_tells_the_tier_and_why_none_before_it(self):
+        listed = self.list_of("E-1,12AB34567,,FRA,PASSPORT")
+        output, _ = self.run_it(
+            "match", "--entries", listed, "--number", "l2AB34S67", "--issuer", "FRA", "--type",
+            "P", "--explain"
+        )
+        for text in ("it may be a misread 12AB34567", "entry E-1: 12AB34567, FRA, PASSPORT",
+                     "REPAIRED, confidence 85 of 100: an officer is called",
+                     "not EXACT, since the numbers differ", "answer       1 hit"):
+            self.assertIn(text, output)
+
+    def test_ids_that_need_quotes_have_them(self):
+        listed = self.list_of('"E,""1",12AB34567,,FRA,PASSPORT')
+        documents = self.folder / "documents.csv"
+        documents.write_text('issuer,id,number\nFRA,"a,b",12AB34567\nFRA,"c\nd",12AB34568\n')
+        output, _ = self.run_it("match", "--entries", listed, "--in", documents, "-q")
+        self.assertEqual(output, 'id,answer\n"a,b","E,""1=TYPE_DIFFERS:page"\n"c\nd",none\n')
+
+    def test_standard_input_is_documents_or_entries(self):
+        listed = self.list_of("E-1,12AB34567,,FRA,PASSPORT")
+        documents = self.folder / "documents.csv"
+        documents.write_text("id,number,issuer\n1,12AB34567,FRA\n")
+        expected = "id,answer\n1,E-1=TYPE_DIFFERS:page\n"
+        for given, arguments in (
+            (documents, ["--entries", listed, "--in", "-"]),
+            (listed, ["--entries", "-", "--in", documents]),
+        ):
+            with given.open() as file:
+                done = subprocess.run(
+                    [CHECKIT, "match", "-q", *map(str, arguments)], stdin=file,
+                    capture_output=True, text=True, timeout=60
+                )
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, expected, ""))
+
+    def test_summary_counts(self):
+        done = subprocess.run(
+            [CHECKIT, "match", "--entries", self.CASES, "--in", self.CASES, "--out", "/dev/null"],
+            capture_output=True, text=True, timeout=60
+        )
+        answers = [answer for _, answer in self.answers_of_cases()]
+        hits = sum("=" in answer for answer in answers)
+        self.assertIn(f"{len(answers)} documents against ", done.stderr)
+        self.assertIn(f"{hits} with hits", done.stderr)
+
+    def test_nothing_is_left_behind(self):
+        folder = self.folder / "tmp"
+        folder.mkdir()
+        environment = dict(os.environ, TMPDIR=str(folder))
+        listed = self.list_of("E-1,12AB34567,,FRA,PASSPORT")
+        command = [CHECKIT, "match", "--entries", str(listed), "-q", "--in", "-"]
+        subprocess.run(command, input="id,number\n", env=environment, text=True, check=True,
+                       capture_output=True, timeout=60)
+        self.assertEqual(list(folder.iterdir()), [])
+        out = self.folder / "answers.csv"
+        with subprocess.Popen([*command, "--out", str(out)], stdin=subprocess.PIPE,
+                              env=environment) as process:
+            process.stdin.write(b"id,number\n")
+            process.stdin.flush()
+            # The list is loaded, and it waits for documents.
+            while not out.with_name("answers.csv.part").exists() and process.poll() is None:
+                time.sleep(0.01)
+            self.assertEqual(len(list(folder.iterdir())), 1)
+            process.terminate()
+            self.assertEqual(process.wait(60), -15)
+        self.assertEqual(list(folder.iterdir()), [])
+
+    def test_wrong_use_is_told(self):
+        for arguments, error in (
+            (["--in", "x"], "one of --entries and --store is needed"),
+            (["--entries", "x", "--store", "y", "--in", "x"],
+             "one of --entries and --store is needed"),
+            (["--store", "x", "--in", "x"], "--store needs --store-key"),
+            (["--entries", "x"], "one of --in and --number is needed"),
+            (["--entries", "x", "--in", "x", "--issuer", "FRA"],
+             "--issuer, --type and --nationality go with --number"),
+            (["--entries", "-", "--in", "-"],
+             "standard input cannot be both the entries and the documents"),
+        ):
+            self.fails("match", *arguments, code=64, error=f"match: {error}")
+
+    def test_what_cannot_be_read_is_told(self):
+        listed = self.list_of("E-1,12AB34567,,FRA,PASSPORT")
+        documents = self.folder / "documents.csv"
+        self.fails("match", "--entries", listed, "--in", documents, code=69,
+                   error=f"{documents}: cannot be opened: No such file or directory")
+        for text, error in (
+            ("id,issuer\n", ": the first row must name the columns, among them id and number"),
+            ("id,number,id\n", ": the column id stands there twice"),
+            ("id,number\n1,2,3\n", ":2: 3 fields, the first row has 2"),
+            ("kind,id,number\nx,1,2\n", ":2: kind is neither entry nor doc"),
+        ):
+            documents.write_text(text)
+            self.fails("match", "--entries", listed, "--in", documents, "-q", code=65,
+                       error=f"{documents}{error}")
+        self.run_it("key", "new", "--store-key", self.folder / "store.key")
+        self.fails("match", "--store", self.folder, "--store-key", self.folder / "store.key",
+                   "--number", "123", code=78,
+                   error=f"'{self.folder}' is not a store")
 
 
 class Config(Case):

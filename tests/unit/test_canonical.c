@@ -758,3 +758,19 @@ Test(canonical, unicode_version_named)
 {
     cr_expect_str_eq(canonical_unicode_version(), utf8proc_version());
 }
+
+Test(canonical, shape_of_a_form_is_that_of_its_number)
+{
+    static const char *const numbers[] = {"123",
+                                          "ABC",
+                                          "A1B2C3D4E5F6",
+                                          "Z99999999999999999999999",
+                                          "123456789012345678901ABC",
+                                          "AAAAAAAAAAAAAAAAAAAAAAAA"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct canonical form = {0};
+        canonical_number(bytes_of_text(numbers[i]), false, &form);
+        cr_expect_eq(canonical_form_shape(&form), canonical_shape(form.number, form.size), "%s",
+                     numbers[i]);
+    }
+}

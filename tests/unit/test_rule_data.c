@@ -31,7 +31,8 @@ static struct rule_data *open_assets(void)
     return data;
 }
 
-/* Opens a folder with these files; NULL: that file is not there. */
+/* Opens a folder with these files, or reloads from it when *data is there; NULL: that file is not
+ * there. */
 static enum status open_files(const char *const files[FILES], struct rule_data **data,
                               struct error *err)
 {
@@ -47,7 +48,8 @@ static enum status open_files(const char *const files[FILES], struct rule_data *
         cr_assert_eq(fwrite(files[i], 1, strlen(files[i]), file), strlen(files[i]));
         cr_assert_eq(fclose(file), 0);
     }
-    enum status status = rule_data_open(folder, data, err);
+    enum status status =
+        *data ? rule_data_reload(*data, folder, err) : rule_data_open(folder, data, err);
     for (int i = 0; i < FILES; i++)
         unlink(paths[i]);
     cr_assert_eq(rmdir(folder), 0);
@@ -457,4 +459,58 @@ Test(rule_data, template_repeated_refused)
     rule_data_close(open_with(TEMPLATES,
                               "issuer,type,template\nFRA,PASSPORT,D{3}\n"
                               "FRA,ID_CARD,D{3}\nDEU,PASSPORT,D{3}\nFRA,PASSPORT,D{4}\n"));
+}
+
+/* --- reloading ------------------------------------------------------------------------------- */
+
+static const struct issuer fra = {{'F', 'R', 'A'}};
+
+static enum status reload_with(struct rule_data *data, int file, const char *content,
+                               struct error *err)
+{
+    const char *files[FILES];
+    memcpy(files, sound, sizeof files);
+    files[file] = content;
+    return open_files(files, &data, err);
+}
+
+Test(rule_data, reloaded_templates_and_personal_numbers_are_in_effect)
+{
+    struct error err = {0};
+    struct rule_data *data = open_with(0, sound[0]);
+    const struct templates *before = rule_data_templates(data, fra);
+    cr_expect_eq(before->count, 2);
+    cr_expect_not(rule_data_is_personal_number(data, fra));
+    cr_assert_eq(reload_with(data, 2, "issuer,type,template\nFRA,VISA,D{9}\n", &err), STATUS_OK,
+                 "%s", err.text);
+    cr_expect_eq(rule_data_templates(data, fra)->count, 1);
+    cr_expect_eq(before->count, 2, "who asked before may go on");
+    cr_expect(templates_fit(before, TYPE_ID_CARD, "123456789012", 12));
+    cr_assert_eq(reload_with(data, 3, "issuer\nFRA\n", &err), STATUS_OK, "%s", err.text);
+    cr_expect_eq(rule_data_templates(data, fra)->count, 2);
+    cr_expect(rule_data_is_personal_number(data, fra));
+    rule_data_close(data);
+}
+
+Test(rule_data, reload_with_a_fault_changes_nothing)
+{
+    struct error err = {0};
+    struct rule_data *data = open_with(0, sound[0]);
+    cr_expect_eq(reload_with(data, 2, "issuer,type,template\nFRA,VISA,?\n", &err), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_CONFIG);
+    cr_expect(strstr(err.text, "line 2"), "%s", err.text);
+    cr_expect_eq(rule_data_templates(data, fra)->count, 2);
+    rule_data_close(data);
+}
+
+Test(rule_data, reload_with_other_codes_is_refused)
+{
+    struct error err = {0};
+    struct rule_data *data = open_with(0, sound[0]);
+    cr_expect_eq(reload_with(data, 1, "alias,issuer\nD,DEU\n", &err), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_CONFIG);
+    cr_expect(strstr(err.text, "aliases"), "%s", err.text);
+    expect_known(data, "UNO", "UNO");
+    cr_expect_eq(rule_data_templates(data, fra)->count, 2);
+    rule_data_close(data);
 }

@@ -91,12 +91,31 @@ static void answer_entry(const struct rule_data *data, const struct canonical *f
     }
 }
 
+/* The words say of each line what the table does: the first without a reason is the hit's. */
+static void check_reasons(const struct rule_data *data, const struct canonical *form,
+                          const struct gate *gate, const struct entry *entry)
+{
+    enum tier expected = TIER_NONE;
+    struct hit hit;
+    for (enum lookup lookup = 0; lookup < LOOKUP_COUNT; lookup++)
+        if (rules_judge(data, form, lookup, entry, gate, &hit))
+            expected = (enum tier)hit.tier;
+    uint32_t line = 0;
+    while (rules_tier_at(line) != TIER_NONE &&
+           rules_why_not(data, form, entry, gate, rules_tier_at(line)))
+        line++;
+    cr_expect_eq(rules_tier_at(line), expected, "%.*s: %s, and in words %s", entry->id_size,
+                 entry->id, tier_name(expected), tier_name(rules_tier_at(line)));
+}
+
 static void answer_hits(const struct list *list, const struct rule_data *data,
                         const struct canonical *form, char *answer)
 {
     struct gate gate = gate_of(list, form);
-    for (uint32_t i = 0; i < list->count; i++)
+    for (uint32_t i = 0; i < list->count; i++) {
         answer_entry(data, form, &gate, &list->entries[i], answer);
+        check_reasons(data, form, &gate, &list->entries[i]);
+    }
     if (!answer[0])
         append(answer, bytes_of_text("none"));
 }
