@@ -6,8 +6,8 @@
  * names `checkit key new`.
  *
  *   fingerprint  PRF of design 4: AES-128 CBC-MAC over exactly two blocks, subkey per kind, through
- *                libcrypto in batches. Input: kind (1 byte), issuer (3), size (1), fold (24), zeros;
- *                for a number under any issuer no issuer, and the number itself for its fold
+ *                libcrypto in batches. Input: kind (1 byte), issuer (3), size (1), fold (24),
+ *                zeros; for a number under any issuer none, and the number itself for its fold
  *   tag, id      keyed BLAKE2b-128 (libsodium), each field preceded by its length as 4 bytes
  *                little-endian
  *   id hash      SipHash-2-4 (libsodium) of an entry id: keyed, so that nobody can make two ids

@@ -42,8 +42,8 @@ static inline bool gate_is_open(const struct gate *gate)
 bool rules_judge(const struct rule_data *data, const struct canonical *document, enum lookup lookup,
                  const struct entry *entry, const struct gate *gate, struct hit *hit);
 
-/* Why a line of the table of rules 5 does not apply to a document and an entry, in words that follow
- * "since": static text, NULL when it does. gate: NULL is a closed one. Only to be shown. */
+/* Why a line of the table of rules 5 does not apply to a document and an entry, in words that
+ * follow "since": static text, NULL when it does. gate: NULL is a closed one. Only to be shown. */
 const char *rules_why_not(const struct rule_data *data, const struct canonical *document,
                           const struct entry *entry, const struct gate *gate, enum tier tier);
 

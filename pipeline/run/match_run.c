@@ -356,6 +356,7 @@ static enum status read_and_write(struct run *run, struct match_counts *counts, 
 {
     uint64_t next = 0;
     bool at_end = false;
+    assert(run->pieces_count > 0);
     if (!run->settings->answers_only)
         TRY(file_writer_put(run->settings->out, bytes_of_text("id,answer\n"), err));
     for (; !at_end; next++) {
