@@ -131,7 +131,7 @@ def answer(data, entries, row):
         judged = model.judge(data, document, entry)
         if judged:
             hits.append((entry_id, *judged))
-    text = ";".join(f"{entry_id}={tier}:{kind.lower()}" for entry_id, tier, kind in sorted(hits))
+    text = ";".join(f"{entry_id}={tier}:{kind}" for entry_id, tier, kind in sorted(hits))
     return text or "none", hits
 
 

@@ -1,4 +1,4 @@
-"""A second reading of the screening rules: canonical forms, issuers, types, entries, two tiers.
+"""A second reading of the screening rules: canonical forms, issuers, types, entries, tiers, lists.
 
 Written from the rules' text alone, plain and slow, so that a fault would have to be made twice.
 It shares nothing with the program but the data files.
@@ -108,6 +108,23 @@ def read_rows(folder, name):
     return rows[1:]
 
 
+def read_template(text):
+    """A list of the characters allowed at each position."""
+    positions = []
+    while text:
+        if text[0] == "[":
+            allowed, text = text[1:].split("]", 1)
+        else:
+            allowed = {"L": LETTERS, "D": DIGITS, "A": LETTERS + DIGITS}[text[0]]
+            text = text[1:]
+        times = 1
+        if text.startswith("{"):
+            count, text = text[1:].split("}", 1)
+            times = int(count)
+        positions += [allowed] * times
+    return positions
+
+
 class Data:
     def __init__(self, folder):
         self.aliases = dict(read_rows(folder, "country_aliases.csv"))
@@ -116,6 +133,10 @@ class Data:
             self.countries[alpha_2] = alpha_3
             self.countries[alpha_3] = alpha_3
         self.personal = [row[0] for row in read_rows(folder, "personal_number_issuers.csv")]
+        self.templates = {}
+        for issuer, kind, text in read_rows(folder, "document_templates.csv"):
+            of_issuer = self.templates.setdefault(issuer, [])
+            of_issuer.append((canonical_type(kind.encode()), read_template(text)))
 
 
 def canonical_issuer(data, sent):
@@ -221,23 +242,175 @@ class Entry:
             raise Refused("range_too_wide")
 
 
-# --- section 5: the first two tiers ---
+# --- section 4 ---
+
+TO_LETTER = {"0": "O", "1": "I", "2": "Z", "5": "S", "8": "B", "6": "G"}
 
 
-def judge(data, document, entry):
+def fits(number, template):
+    return len(number) == len(template) and all(c in t for c, t in zip(number, template))
+
+
+def applying(data, document):
+    """The templates that apply to the document."""
+    return [template for kind, template in data.templates.get(document.issuer, [])
+            if document.type in (kind, "ANY", "OTHER")]
+
+
+def repaired(data, document):
+    templates = applying(data, document)
+    if any(fits(document.number, template) for template in templates):
+        return set()
+    results = set()
+    for template in templates:
+        if len(template) != len(document.number):
+            continue
+        result = ""
+        for character, allowed in zip(document.number, template):
+            other = COUNTERPARTS.get(character) or TO_LETTER.get(character)
+            if character in allowed:
+                result += character
+            elif other and other in allowed:
+                result += other
+        if len(result) == len(template):
+            results.add(result)
+    return results
+
+
+def check_digit(number):
+    total = 0
+    for i, character in enumerate(number):
+        value = int(character) if character in DIGITS else LETTERS.index(character) + 10
+        total += value * [7, 3, 1][i % 3]
+    return str(total % 10)
+
+
+def stripped(data, document):
+    """Stripped(n), or None."""
+    rest, last = document.number[:-1], document.number[-1]
+    if last not in DIGITS or check_digit(rest) != last:
+        return None
+    templates = applying(data, document)
+    if not templates:
+        return rest if len(document.number) == 10 else None
+    if any(fits(document.number, template) for template in templates):
+        return None
+    return rest if any(fits(rest, template) for template in templates) else None
+
+
+def is_foldable(data, document, number):
+    templates = applying(data, document)
+    if fold(document.number) != fold(number) or document.number == number:
+        return False
+    fitting = [template for template in templates if fits(document.number, template)]
+    return not fitting or any(fits(number, template) for template in fitting)
+
+
+# --- section 5 ---
+
+
+def is_inside(number, entry):
+    return shape(number) == shape(entry.number) and entry.number <= number <= entry.number_to
+
+
+def judge_point(data, document, entry, gate_is_open):
+    """(tier, class before the rule of personal numbers), or None."""
+    n, m = document.number, entry.number
+    same_issuer = document.issuer is not None and document.issuer == entry.issuer
+    compatible = are_compatible(document.type, entry.type)
+    if same_issuer and n == m and document.type == entry.type != "ANY":
+        return "EXACT", "page"
+    if same_issuer and n == m:
+        is_page = compatible or shape(n).count("L") >= 2
+        return "TYPE_DIFFERS", "page" if is_page else "review"
+    if same_issuer and m in repaired(data, document):
+        return "REPAIRED", "page" if compatible else "review"
+    if same_issuer and m == stripped(data, document):
+        return "CHECK_DIGIT", "review"
+    if same_issuer and is_foldable(data, document, m):
+        return "OCR_FOLD", "review"
+    if not same_issuer and document.nationality == entry.issuer and n == m:
+        return "ISSUER_INFERRED", "review"
+    if not same_issuer and n == m and gate_is_open:
+        return "NUMBER_ONLY", "review"
+    return None
+
+
+def judge_range(data, document, entry):
+    same_issuer = document.issuer is not None and document.issuer == entry.issuer
+    if same_issuer and is_inside(document.number, entry):
+        compatible = are_compatible(document.type, entry.type)
+        return "RANGE", "page" if compatible else "review"
+    rest = stripped(data, document)
+    if same_issuer and rest and is_inside(rest, entry):
+        return "CHECK_DIGIT", "review"
+    if not same_issuer and document.nationality == entry.issuer and is_inside(document.number, entry):
+        return "ISSUER_INFERRED", "review"
+    return None
+
+
+def judge(data, document, entry, gate_is_open=False):
     """(tier, class), or None."""
-    if document.unscreenable or document.is_specimen or entry.is_range:
+    if document.unscreenable or document.is_specimen:
         return None
-    if document.issuer is None or document.issuer != entry.issuer:
-        return None
-    if document.number != entry.number:
-        return None
-    if document.type == entry.type and document.type != "ANY":
-        tier, is_page = "EXACT", True
+    if entry.is_range:
+        judged = judge_range(data, document, entry)
     else:
-        tier = "TYPE_DIFFERS"
-        letters = shape(document.number).count("L")
-        is_page = are_compatible(document.type, entry.type) or letters >= 2
-    if entry.issuer in data.personal and entry.type in ("ID_CARD", "ANY", "OTHER"):
-        is_page = False
-    return tier, "PAGE" if is_page else "REVIEW"
+        judged = judge_point(data, document, entry, gate_is_open)
+    if judged and entry.issuer in data.personal and entry.type in ("ID_CARD", "ANY", "OTHER"):
+        return judged[0], "review"
+    return judged
+
+
+class List:
+    """Entries as they are loaded, in order; every one is judged that could be found at all."""
+
+    def __init__(self, data):
+        self.data = data
+        self.entries = {}
+
+    def load(self, entry_id, number, number_to, issuer, kind):
+        """The reason when it is rejected; an earlier one then stays."""
+        try:
+            self.entries[entry_id] = Entry(self.data, entry_id, number, number_to, issuer, kind)
+        except Refused as reason:
+            return str(reason)
+        return None
+
+    def close(self):
+        """No more entries: what is found by what."""
+        self.by_fold, self.ranges, self.live = {}, {}, {}
+        for entry_id, entry in self.entries.items():
+            if entry.is_range:
+                self.ranges.setdefault(entry.issuer, []).append(entry_id)
+                continue
+            self.by_fold.setdefault(fold(entry.number), []).append(entry_id)
+            self.live[shape(entry.number)] = self.live.get(shape(entry.number), 0) + 1
+
+    def gate_is_open(self, number):
+        of_shape = 1
+        for character in shape(number):
+            of_shape *= 26 if character == "L" else 10
+        return self.live.get(shape(number), 0) * 10**6 < of_shape
+
+    def candidates(self, document):
+        """Every tier is among numbers of one fold, or of the stripped number's."""
+        found = list(self.by_fold.get(fold(document.number), []))
+        found += self.by_fold.get(fold(document.number[:-1]), [])
+        for issuer in {document.issuer, document.nationality}:
+            found += self.ranges.get(issuer, [])
+        return found
+
+    def answer(self, document):
+        """As in section 6."""
+        if document.unscreenable:
+            return "unscreenable:" + document.unscreenable
+        if document.is_specimen:
+            return "specimen"
+        hits = []
+        is_open = self.gate_is_open(document.number)
+        for entry_id in sorted(set(self.candidates(document))):
+            judged = judge(self.data, document, self.entries[entry_id], is_open)
+            if judged:
+                hits.append("%s=%s:%s" % (entry_id.decode(), *judged))
+        return ";".join(hits) or "none"

@@ -63,6 +63,18 @@ static void answer_document(const struct rule_data *data, const struct document 
            code_text(form.nationality, nationality));
 }
 
+/* By whichever look-up it is found; the gate is closed. */
+static bool judge(const struct rule_data *data, const struct canonical *form,
+                  const struct entry *entry, struct hit *hit)
+{
+    uint32_t lookups = rules_lookups(data, form);
+    for (uint32_t lookup = 0; lookup < LOOKUP_COUNT; lookup++)
+        if (lookups >> lookup & 1 &&
+            rules_judge(data, form, (enum lookup)lookup, entry, NULL, hit))
+            return true;
+    return false;
+}
+
 static void answer_pair(const struct rule_data *data, const struct document *sent,
                         const struct change *change)
 {
@@ -73,9 +85,7 @@ static void answer_pair(const struct rule_data *data, const struct document *sen
     enum rejection reason = canonical_entry(data, change, &entry);
     if (reason != REJECTION_NO)
         printf("rejected:%s\n", rejection_name(reason));
-    else if (entry.is_range)
-        puts("range");
-    else if (!rules_judge(data, &form, LOOKUP_ISSUER, &entry, NULL, &hit))
+    else if (!judge(data, &form, &entry, &hit))
         puts("none");
     else
         printf("%s:%s%s\n", tier_name((enum tier)hit.tier),
