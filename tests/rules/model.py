@@ -344,7 +344,8 @@ def judge_range(data, document, entry):
     rest = stripped(data, document)
     if same_issuer and rest and is_inside(rest, entry):
         return "CHECK_DIGIT", "review"
-    if not same_issuer and document.nationality == entry.issuer and is_inside(document.number, entry):
+    same_country = document.nationality == entry.issuer and not same_issuer
+    if same_country and is_inside(document.number, entry):
         return "ISSUER_INFERRED", "review"
     return None
 
