@@ -15,6 +15,10 @@
  * another than the entry's, documents given twice, issuers and numbers missing, placeholders. It
  * never turns a hit into none; documents that could not be screened are none of the planted ones.
  *
+ * A misread takes one character of a planted document for its counterpart (rules 4). Whether it is
+ * then found as REPAIRED or OCR_FOLD, or seldom at all, depends on templates, which nothing here
+ * knows: the truth says MISREAD and no class.
+ *
  * Threads: any, once open. Cost of an event: about 0.5 us (benchmark: `checkit generate bookings
  * --events 10000000 --entries 5000000 --out - > /dev/null`).
  */
@@ -47,6 +51,7 @@ struct generator_settings {
     uint64_t entries; /* of the list; 1 to GENERATOR_ENTRIES_MAX */
     double hit_rate;  /* hits a document, 0 to 1 */
     bool noise;
+    uint32_t misreads; /* of 1,000 planted documents; 0 to 1,000 */
 };
 
 /* The caller's: generator_close. */
@@ -98,6 +103,7 @@ struct generated_hit {
     char entry_id[GENERATED_ID_BYTES_MAX];
     enum tier tier;
     enum alert_class alert_class;
+    bool is_misread; /* then without tier and class */
 };
 
 /* Borrows from itself: not to be copied. */
@@ -133,7 +139,8 @@ struct bytes generator_encode_event(const struct generated_event *event, uint32_
                                     void *buffer);
 
 /* CSV (RFC 4180): a header line, and lines, each with its end. Of an event one line a document, in
- * the columns of rules 6; of an entry what `checkit feed` reads; of the truth one line a hit. */
+ * the columns of rules 6; of an entry what `checkit feed` reads; of the truth one line a hit, of a
+ * misread one with the tier MISREAD and no class. */
 extern const char generator_csv_entry_header[];
 extern const char generator_csv_event_header[];
 extern const char generator_csv_truth_header[];

@@ -157,6 +157,11 @@ struct bytes generator_csv_entry(const struct generated_entry *entry, void *buff
 /* --- events -------------------------------------------------------------------------------------
  */
 
+static const char *tier_text(const struct generated_hit *hit)
+{
+    return hit->is_misread ? "MISREAD" : tier_name(hit->tier);
+}
+
 static void put_expected(struct line *line, const struct generated_event *event,
                          const struct generated_document *document)
 {
@@ -169,8 +174,10 @@ static void put_expected(struct line *line, const struct generated_event *event,
         hit = &event->hits[document->hit];
         put_text(line, hit->entry_id);
         put(line, "=", 1);
-        put_text(line, tier_name(hit->tier));
-        put_text(line, hit->alert_class == CLASS_PAGE ? ":page" : ":review");
+        put_text(line, tier_text(hit));
+        put_text(line, hit->is_misread                  ? ":"
+                       : hit->alert_class == CLASS_PAGE ? ":page"
+                                                        : ":review");
         return;
     case OUTCOME_UNSCREENABLE:
         put_text(line, "unscreenable:");
@@ -212,8 +219,8 @@ struct bytes generator_csv_truth(const struct generated_event *event, const char
     struct line line = {buffer, buffer};
     for (uint32_t i = 0; i < event->hits_count; i++) {
         const struct generated_hit *hit = &event->hits[i];
-        const char *fields[] = {topic, event->id, hit->entry_id, tier_name(hit->tier),
-                                alert_class_name(hit->alert_class)};
+        const char *fields[] = {topic, event->id, hit->entry_id, tier_text(hit),
+                                hit->is_misread ? "" : alert_class_name(hit->alert_class)};
         for (uint32_t field = 0; field < sizeof fields / sizeof *fields; field++) {
             put_text(&line, field > 0 ? "," : "");
             put_text(&line, fields[field]);

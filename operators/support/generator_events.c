@@ -65,6 +65,23 @@ static enum document_type type_shown(const struct format *format, struct random 
     return drawn < 65 ? another_type(format, random) : format->type;
 }
 
+/* One of its characters becomes a counterpart; false: none of them has any. */
+static bool misread(struct made_number *number, struct random *random)
+{
+    static const char from[] = "OQDILZSBG012586";
+    static const char to[] = "000112586OIZSBG";
+    uint32_t start = (uint32_t)random_below(random, number->size);
+    for (uint32_t i = 0; i < number->size; i++) {
+        char *character = &number->text[(start + i) % number->size];
+        const char *found = memchr(from, *character, sizeof from - 1);
+        if (!found)
+            continue;
+        *character = to[found - from];
+        return true;
+    }
+    return false;
+}
+
 /* Takes an entry's document; false: the event has it already. */
 static bool plant(const struct generator *generator, struct random *random, struct meant *meant,
                   struct generated_event *event)
@@ -80,6 +97,9 @@ static bool plant(const struct generator *generator, struct random *random, stru
     hit->entry = index;
     generator_entry_id(meant->format, index, hit->entry_id);
     judge(meant, generator_entry_type(generator, index, meant->format), hit);
+    hit->is_misread = generator->settings.misreads > 0 &&
+                      happens(random, generator->settings.misreads) &&
+                      misread(&meant->number, random);
     return true;
 }
 

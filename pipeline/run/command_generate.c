@@ -25,6 +25,7 @@ struct options {
     uint64_t events;
     uint64_t first;
     uint64_t seed;
+    uint64_t misreads;
     const char *profile;
     const char *hit_rate;
     const char *config;
@@ -87,6 +88,9 @@ static const struct argument event_arguments[] = {
                   .preset = "airline", .help = "hits a document, 9e-6, 6.5e-5 or 1e-2"),
     TEXT_ARGUMENT(hit_rate, .name = "hit-rate", .value = "RATE",
                   .help = "hits a document, 0 to 1, instead of the profile's"),
+    NUMBER_ARGUMENT(misreads, .name = "misreads", .value = "N", .max = 1000, .preset = "0",
+                    .help = "of 1,000 planted documents, with one character misread: found as "
+                            "REPAIRED or OCR_FOLD, the truth says MISREAD"),
     TEXT_ARGUMENT(truth, .name = "truth", .value = "FILE",
                   .help = "the hits to be found: topic,event_id,entry_id,tier,class"),
     CONFIG_ARGUMENT,
@@ -363,7 +367,8 @@ static enum status generate_events(const struct arguments_command *command, enum
     struct generator_settings settings = {.seed = options.seed,
                                           .entries = options.entries,
                                           .hit_rate = rate,
-                                          .noise = !options.plain};
+                                          .noise = !options.plain,
+                                          .misreads = (uint32_t)options.misreads};
     struct generator *generator = generator_open(&settings);
     struct job job = {.options = &options,
                       .generator = generator,
