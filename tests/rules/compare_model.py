@@ -293,17 +293,20 @@ def answer_document(data, fields):
     )
 
 
-def answer_pair(data, fields):
+def answer_pair(data, kind, fields):
     document = model.Document(data, *fields[:4])
     try:
         entry = model.Entry(data, *fields[4:])
     except model.Refused as reason:
         return "rejected:" + str(reason)
-    hit = model.judge(data, document, entry)
+    hit = model.judge(data, document, entry, kind == "open")
     if not hit:
         return "none"
-    tier, kind = hit
-    return "%s:%s%s" % (tier, kind.upper(), ":HOMOGLYPH" * document.is_homoglyph)
+    tier, page_or_review = hit
+    flags = ":HOMOGLYPH" * document.is_homoglyph
+    if tier == "ISSUER_INFERRED" and document.issuer:
+        flags += ":ISSUER_DIFFERS"
+    return f"{tier}:{page_or_review.upper()}{flags}"
 
 
 def line_of(kind, fields):
@@ -320,6 +323,7 @@ MUST_MEET = [
     "EXACT:REVIEW", "EXACT:PAGE:HOMOGLYPH", "TYPE_DIFFERS:PAGE", "TYPE_DIFFERS:REVIEW",
     "REPAIRED:PAGE", "REPAIRED:REVIEW", "CHECK_DIGIT:REVIEW", "OCR_FOLD:REVIEW", "RANGE:PAGE",
     "RANGE:REVIEW", "ISSUER_INFERRED:REVIEW",
+    "ISSUER_INFERRED:REVIEW:ISSUER_DIFFERS", "NUMBER_ONLY:REVIEW",
     "rejected:id_invalid", "rejected:number_missing", "rejected:number_invalid",
     "rejected:number_placeholder", "rejected:issuer_missing", "rejected:issuer_unknown",
     "rejected:issuer_specimen", "rejected:range_length", "rejected:range_shape",
@@ -345,9 +349,9 @@ def main():
         lines.append(line_of("document", fields))
         expected.append(answer_document(data, fields))
     for _ in range(options.pairs):
-        fields = cases.pair()
-        lines.append(line_of("pair", fields))
-        expected.append(answer_pair(data, fields))
+        kind, fields = cases.pick(["pair", "open"]), cases.pair()
+        lines.append(line_of(kind, fields))
+        expected.append(answer_pair(data, kind, fields))
 
     ran = subprocess.run(
         [options.dump, options.rules],

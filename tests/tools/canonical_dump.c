@@ -3,9 +3,10 @@
  * Standard input, one case a line; fields are separated by tabs, in hexadecimal, "-" is absent:
  *   document NUMBER ISSUER TYPE NATIONALITY
  *   pair     NUMBER ISSUER TYPE NATIONALITY ID NUMBER NUMBER_TO ISSUER TYPE
+ *   open     the same, with an open gate
  * Standard output, one line each:
  *   UNSCREENABLE FLAGS NUMBER FOLD SHAPE TYPE ISSUER NATIONALITY       of a document
- *   rejected:REASON | range | none | TIER:CLASS[:HOMOGLYPH]            of a document and an entry
+ *   rejected:REASON | none | TIER:CLASS[:HOMOGLYPH][:ISSUER_DIFFERS]   of a document and an entry
  * Exit codes: 65 for a line that is no case, 78 for rule data at fault. Argument: folder of the
  * rule data; without, the program's own.
  */
@@ -63,20 +64,21 @@ static void answer_document(const struct rule_data *data, const struct document 
            code_text(form.nationality, nationality));
 }
 
-/* By whichever look-up it is found; the gate is closed. */
+/* By whichever look-up it is found. */
 static bool judge(const struct rule_data *data, const struct canonical *form,
-                  const struct entry *entry, struct hit *hit)
+                  const struct entry *entry, bool gate_is_open, struct hit *hit)
 {
     uint32_t lookups = rules_lookups(data, form);
+    const struct gate gate = {.live = gate_is_open ? 0 : 1, .limit = 1};
     for (uint32_t lookup = 0; lookup < LOOKUP_COUNT; lookup++)
         if (lookups >> lookup & 1 &&
-            rules_judge(data, form, (enum lookup)lookup, entry, NULL, hit))
+            rules_judge(data, form, (enum lookup)lookup, entry, &gate, hit))
             return true;
     return false;
 }
 
 static void answer_pair(const struct rule_data *data, const struct document *sent,
-                        const struct change *change)
+                        const struct change *change, bool gate_is_open)
 {
     struct canonical form;
     struct entry entry;
@@ -85,12 +87,13 @@ static void answer_pair(const struct rule_data *data, const struct document *sen
     enum rejection reason = canonical_entry(data, change, &entry);
     if (reason != REJECTION_NO)
         printf("rejected:%s\n", rejection_name(reason));
-    else if (!judge(data, &form, &entry, &hit))
+    else if (!judge(data, &form, &entry, gate_is_open, &hit))
         puts("none");
     else
-        printf("%s:%s%s\n", tier_name((enum tier)hit.tier),
+        printf("%s:%s%s%s\n", tier_name((enum tier)hit.tier),
                alert_class_name((enum alert_class)hit.alert_class),
-               hit.flags & HIT_HOMOGLYPH ? ":HOMOGLYPH" : "");
+               hit.flags & HIT_HOMOGLYPH ? ":HOMOGLYPH" : "",
+               hit.flags & HIT_ISSUER_DIFFERS ? ":ISSUER_DIFFERS" : "");
 }
 
 static bool answer(const struct rule_data *data, char *line)
@@ -108,7 +111,8 @@ static bool answer(const struct rule_data *data, char *line)
         answer_document(data, &sent);
         return true;
     }
-    if (line || count != PAIR_FIELDS || strcmp(kind, "pair") != 0)
+    bool gate_is_open = strcmp(kind, "open") == 0;
+    if (line || count != PAIR_FIELDS || (!gate_is_open && strcmp(kind, "pair") != 0))
         return false;
     struct change change = {.op = CHANGE_UPSERT,
                             .entry_id = fields[5],
@@ -116,7 +120,7 @@ static bool answer(const struct rule_data *data, char *line)
                             .number_to = fields[7],
                             .issuer = fields[8],
                             .type = fields[9]};
-    answer_pair(data, &sent, &change);
+    answer_pair(data, &sent, &change, gate_is_open);
     return true;
 }
 

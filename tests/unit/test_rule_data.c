@@ -425,8 +425,9 @@ Test(rule_data, templates_within_limits_taken)
 
 Test(rule_data, template_faults_named)
 {
-    const char *const no_element[] = {"X",   "l{9}", "[",       "[]",   "[A",  "[A{3}",   "[a]LL",
-                                      "LL]", "{3}L", "L{2}{3}", "LLL ", "L-D", "[A-Z]{3}"};
+    const char *const no_element[] = {"X",        "l{9}",  "[",     "[]",      "[A",   "[A{3}",
+                                      "[a]LL",    "LL]",   "{3}L",  "L{2}{3}", "LLL ", "L-D",
+                                      "[A-Z]{3}", "[:]LL", "[/]LL", "[[]LL",   "[@]LL"};
     for (size_t i = 0; i < sizeof no_element / sizeof no_element[0]; i++)
         expect_template_fault(no_element[i], "is not a template: elements");
     const char *const no_count[] = {"L{",    "L{3",   "L{}",  "L{0}",

@@ -205,3 +205,50 @@ Test(rules, homoglyph_of_the_document_flagged)
     cr_assert(rules_judge(data, &document, LOOKUP_ISSUER, &entry, NULL, &hit));
     cr_expect_eq(hit.flags, 0);
 }
+
+/* --- look-ups --- */
+
+static uint32_t lookups_of(const char *number, const char *issuer, const char *nationality)
+{
+    struct document sent = {.number = bytes_of_text(number),
+                            .issuer = bytes_of_text(issuer),
+                            .nationality = bytes_of_text(nationality),
+                            .type = bytes_of_text("PASSPORT")};
+    struct canonical form;
+    canonical_document(data, &sent, &form);
+    return rules_lookups(data, &form);
+}
+
+/* An ordinary document costs one look-up beside the gate's question. */
+Test(rules, look_ups_are_those_that_a_document_needs)
+{
+    enum {
+        NUMBER = 1 << LOOKUP_NUMBER,
+        ISSUER = 1 << LOOKUP_ISSUER,
+        STRIPPED = 1 << LOOKUP_STRIPPED,
+        NATIONALITY = 1 << LOOKUP_NATIONALITY
+    };
+    cr_expect_eq(lookups_of("AB1234567", "ARM", "ARM"), ISSUER | NUMBER);
+    cr_expect_eq(lookups_of("AB1234567", "ARM", ""), ISSUER | NUMBER);
+    cr_expect_eq(lookups_of("AB1234567", "", ""), NUMBER);
+    cr_expect_eq(lookups_of("AB1234567", "", "ARM"), NATIONALITY | NUMBER);
+    cr_expect_eq(lookups_of("AB1234567", "ARM", "CHE"), ISSUER | NATIONALITY | NUMBER);
+    cr_expect_eq(lookups_of("AB12345678", "ARM", "ARM"), ISSUER | NUMBER);
+    char with_digit[] = "AB1234567?"; /* fits no template of its issuer, the rest does */
+    with_digit[9] = check_digit(with_digit, 9);
+    cr_expect_eq(lookups_of(with_digit, "ARM", "ARM"), ISSUER | STRIPPED | NUMBER);
+    cr_expect_eq(lookups_of(with_digit, "", ""), NUMBER);
+    cr_expect_eq(lookups_of("000000000", "ARM", "CHE"), 0); /* a placeholder */
+    cr_expect_eq(lookups_of("AB1234567", "UTO", "CHE"), 0); /* a specimen */
+}
+
+Test(rules, form_that_is_looked_up_has_no_trace_of_what_was_taken_off)
+{
+    struct canonical form = document_of("AB12345678", "ARM", "PASSPORT");
+    struct canonical stripped = document_of("AB1234567", "ARM", "PASSPORT");
+    struct canonical looked_up;
+    rules_lookup_form(&form, LOOKUP_STRIPPED, &looked_up);
+    cr_expect_arr_eq(looked_up.number, stripped.number, NUMBER_SIZE_MAX);
+    cr_expect_arr_eq(looked_up.fold, stripped.fold, NUMBER_SIZE_MAX);
+    cr_expect_eq(looked_up.size, stripped.size);
+}
