@@ -12,7 +12,7 @@
 #include "pipeline/config_internal.h"
 #include "pipeline/nearest.h"
 
-enum { NAMES_MAX = 64, FILES_MAX = 16 + INPUTS_MAX, SECRETS_MAX = 4 };
+enum { NAMES_MAX = 64, FILES_MAX = 17 + INPUTS_MAX + CONFIG_SECRETS_MAX };
 
 /* What config_close frees: the texts of a configuration stand beside it. */
 struct owned {
@@ -201,37 +201,68 @@ static enum status read_scope(struct config_reader *reader, enum config_scope sc
 
 /* --- lists and mappings --------------------------------------------------------------------- */
 
-static enum status read_client_property(struct config_reader *reader,
-                                        const struct config_node *node, struct error *err)
+static bool is_held_elsewhere(const char *text)
 {
-    const struct config_tree *tree = &reader->tree;
-    struct config *config = reader->config;
+    return strncmp(text, "file:", 5) == 0 || strncmp(text, "env:", 4) == 0;
+}
+
+/* A value as it stands goes to librdkafka whatever it is. */
+static enum status read_client_property(struct config_reader *reader,
+                                        const struct config_node *node, struct kafka_property *out,
+                                        struct error *err)
+{
     if (node->kind != CONFIG_NODE_TEXT || node->is_null)
-        return config_tree_fault(tree, node, NULL, err, "must be a text: the property's value");
-    /* Kept free, so that they can name secrets held elsewhere without changing what works now. */
-    if (strncmp(node->text, "file:", 5) == 0 || strncmp(node->text, "env:", 4) == 0)
-        return config_tree_fault(tree, node, NULL, err,
-                                 "values that begin with file: or env: are reserved; write the "
-                                 "value itself");
-    if (config->kafka_count == KAFKA_PROPERTIES_MAX)
-        return config_tree_fault(tree, node, NULL, err, "more than %d properties",
-                                 (int)KAFKA_PROPERTIES_MAX);
-    config->kafka[config->kafka_count++] = (struct kafka_property){node->key, node->text};
-    return STATUS_OK;
+        return config_tree_fault(&reader->tree, node, NULL, err,
+                                 "must be a text: the property's value, file:PATH or env:NAME");
+    *out = (struct kafka_property){node->key, node->text};
+    if (!is_held_elsewhere(node->text))
+        return STATUS_OK;
+    return config_value_held(reader, node, strstr(node->key, "pem") != NULL, &out->value, err);
+}
+
+static enum status refuse_more(const struct config_reader *reader, const struct config_node *node,
+                               int max, struct error *err)
+{
+    return config_tree_fault(&reader->tree, node, NULL, err, "more than %d properties", max);
 }
 
 static enum status read_kafka(struct config_reader *reader, const struct config_node *node,
                               struct error *err)
 {
+    struct config *config = reader->config;
     TRY(require_mapping(reader, node, err));
-    for (const struct config_node *next = node->first; next; next = next->next)
-        TRY(read_client_property(reader, next, err));
+    for (const struct config_node *next = node->first; next; next = next->next) {
+        if (config->kafka_count == KAFKA_PROPERTIES_MAX)
+            return refuse_more(reader, next, KAFKA_PROPERTIES_MAX, err);
+        TRY(read_client_property(reader, next, &config->kafka[config->kafka_count], err));
+        config->kafka_lines[config->kafka_count++] = next->line;
+    }
     const struct config_node *servers = config_tree_find(node, "bootstrap.servers");
     if (servers && servers->text[0])
         return STATUS_OK;
     return config_tree_fault(&reader->tree, servers ? servers : node,
                              servers ? NULL : "bootstrap.servers", err,
                              "is missing; must be HOST:PORT, further ones behind commas");
+}
+
+static enum status read_topics(struct config_reader *reader, const struct config_node *node,
+                               struct error *err)
+{
+    struct config *config = reader->config;
+    TRY(require_mapping(reader, node, err));
+    for (const struct config_node *topic = node->first; topic; topic = topic->next) {
+        TRY(require_mapping(reader, topic, err));
+        for (const struct config_node *next = topic->first; next; next = next->next) {
+            if (config->topics_count == TOPIC_PROPERTIES_MAX)
+                return refuse_more(reader, next, TOPIC_PROPERTIES_MAX, err);
+            struct topic_property *place = &config->topics[config->topics_count];
+            TRY(read_client_property(reader, next, &place->property, err));
+            place->topic = topic->key;
+            place->line = next->line;
+            config->topics_count++;
+        }
+    }
+    return STATUS_OK;
 }
 
 static enum status require_list(const struct config_reader *reader,
@@ -295,6 +326,8 @@ static enum status read_list_or_mapping(struct config_reader *reader,
 {
     if (property->type == CONFIG_KAFKA)
         return read_kafka(reader, node, err);
+    if (property->type == CONFIG_TOPICS)
+        return read_topics(reader, node, err);
     if (property->type == CONFIG_INPUTS) {
         TRY(require_list(reader, property, node, INPUTS_MAX, err));
         return read_inputs(reader, node, err);
@@ -353,7 +386,37 @@ static enum status check_schemas(const struct config_reader *reader, struct erro
     return STATUS_OK;
 }
 
+/* `topics`: for those that are named as input, output or feed. */
+static enum status check_topics(const struct config_reader *reader, struct error *err)
+{
+    const struct config_node *topics = config_tree_find(reader->tree.nodes, "topics");
+    for (const struct config_node *next = topics ? topics->first : NULL; next; next = next->next) {
+        const char *names[CONFIG_TOPICS_MAX];
+        bool is_named = false;
+        for (uint32_t i = 0; i < reader->topics_count; i++) {
+            names[i] = reader->topics[i].topic;
+            is_named = is_named || strcmp(names[i], next->key) == 0;
+        }
+        const char *near = is_named ? NULL : nearest_name(next->key, names, reader->topics_count);
+        if (near)
+            return config_tree_fault(&reader->tree, next, NULL, err,
+                                     "unknown topic: is '%s' meant?", near);
+        if (!is_named)
+            return config_tree_fault(&reader->tree, next, NULL, err,
+                                     "unknown topic: must be an input, an output or the feed of "
+                                     "this file");
+    }
+    return STATUS_OK;
+}
+
 /* --- interface ------------------------------------------------------------------------------ */
+
+static const char *copy_name(struct arena *texts, const char *name)
+{
+    struct bytes copy = arena_copy(texts, bytes_of(name, strlen(name) + 1));
+    assert(copy.data); /* config_parse made room, as for a path */
+    return (const char *)copy.data;
+}
 
 enum status config_parse(const char *name, const char *text, size_t size, struct config **out,
                          struct error *err)
@@ -364,18 +427,21 @@ enum status config_parse(const char *name, const char *text, size_t size, struct
     struct owned *owned = memory_new(1, sizeof *owned);
     size_t fallbacks_size = config_properties_count * CONFIG_FALLBACK_SIZE;
     size_t paths_size = FILES_MAX * (strlen(name) + sizeof(uint64_t)) + size;
-    size_t secrets_size = SECRETS_MAX * (CONFIG_SECRET_SIZE + sizeof(uint64_t));
+    size_t secrets_size = CONFIG_SECRETS_MAX * (CONFIG_SECRET_SIZE + sizeof(uint64_t));
     arena_open(&owned->texts,
                config_tree_texts_size(size) + fallbacks_size + paths_size + secrets_size);
 
     struct config_reader *reader = memory_new(1, sizeof *reader);
     reader->config = &owned->config;
     reader->texts = &owned->texts;
+    owned->config.file = copy_name(&owned->texts, name);
     enum status status = config_tree_open(name, text, size, reader->texts, &reader->tree, err);
     if (status == STATUS_OK)
         status = read_scope(reader, CONFIG_SCOPE_TOP, reader->tree.nodes, &owned->config, err);
     if (status == STATUS_OK)
         status = check_schemas(reader, err);
+    if (status == STATUS_OK)
+        status = check_topics(reader, err);
     config_tree_close(&reader->tree);
     memory_free(reader);
 

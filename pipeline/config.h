@@ -20,12 +20,19 @@
 
 enum start_at { START_EARLIEST, START_LATEST, START_TIME };
 
-enum { KAFKA_PROPERTIES_MAX = 128 };
+enum { KAFKA_PROPERTIES_MAX = 128, TOPIC_PROPERTIES_MAX = 256 };
 
 /* A librdkafka property passed through as written. */
 struct kafka_property {
     const char *name;
     const char *value;
+};
+
+/* The same for one topic. */
+struct topic_property {
+    const char *topic;
+    struct kafka_property property;
+    uint32_t line;
 };
 
 /* How the bytes of a record tell the schema they were written with. */
@@ -44,9 +51,13 @@ struct input {
 
 /* Texts live until config_close. */
 struct config {
+    const char *file; /* as it was named, for messages; NULL: none */
     /* kafka: passed to every client; `bootstrap.servers` is required */
     struct kafka_property kafka[KAFKA_PROPERTIES_MAX];
+    uint32_t kafka_lines[KAFKA_PROPERTIES_MAX]; /* where each stands in the file */
     uint32_t kafka_count;
+    struct topic_property topics[TOPIC_PROPERTIES_MAX]; /* those of a topic one behind another */
+    uint32_t topics_count;
     const char *group;    /* consumer group of the screeners */
     const char *instance; /* name of this process in logs and client ids */
     uint32_t workers;
@@ -98,11 +109,18 @@ void config_close(struct config *config);
 /* The value of a pass-through property, or NULL. */
 const char *config_kafka_property(const struct config *config, const char *name);
 
+/* Whether the name of a client property says that its value is to be kept secret. */
+bool config_is_secret(const char *name);
+
 /* Every value as it is in effect, defaults included, as YAML that reads back to the same; what may
  * be a secret is written as "(hidden)". */
 void config_write(const struct config *config, FILE *out);
 
 /* The reference, in Markdown: every key with type, unit, default, range and meaning. */
 void config_write_reference(FILE *out);
+
+/* The same as a JSON Schema (draft 2020-12), for editors and checks before a roll-out. What keys
+ * ask of each other only config_parse knows. */
+void config_write_schema(FILE *out);
 
 #endif

@@ -10,6 +10,7 @@ enum {
     CONFIG_TOPICS_MAX = INPUTS_MAX + 4,
     CONFIG_URLS_MAX = 16,
     CONFIG_SECRET_SIZE = 4096, /* of one, with its NUL */
+    CONFIG_SECRETS_MAX = 32,   /* held elsewhere, in one file */
 };
 
 /* A topic and where it was named, to find one used twice. */
@@ -25,6 +26,7 @@ struct config_reader {
     struct arena *texts; /* lives as long as config */
     struct config_topic topics[CONFIG_TOPICS_MAX];
     uint32_t topics_count;
+    uint32_t secrets_count;
 };
 
 /* One value: node is a text, not a null. place: where the property's offset points. Faults name
@@ -32,6 +34,12 @@ struct config_reader {
 enum status config_value_read(struct config_reader *reader, const struct config_property *property,
                               const struct config_node *node, void *place,
                               struct error *err) MUST_USE;
+
+/* A text that may be held elsewhere: "file:PATH", "env:NAME". *value lives as long as the texts.
+ * may_have_lines: as PEM does; a line end at the end is never part of it. What is at fault is said,
+ * what was read is not. */
+enum status config_value_held(struct config_reader *reader, const struct config_node *node,
+                              bool may_have_lines, const char **value, struct error *err) MUST_USE;
 
 /* "a number, 1 to 64": what may stand there, for messages and the reference. */
 void config_value_describe(const struct config_property *property, char *out, size_t size);

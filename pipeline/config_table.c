@@ -49,7 +49,8 @@ const struct config_property config_properties[] = {
      .type = CONFIG_KAFKA,
      .required = true,
      .help = "librdkafka properties, `name: value`, passed to every client as they are written; "
-             "`bootstrap.servers` is required"},
+             "`bootstrap.servers` is required. A value `file:PATH` or `env:NAME` is read from "
+             "there"},
     {TOP(group), .name = "group", .type = CONFIG_TEXT, .fallback = "checkit",
      .help = "consumer group that all screening processes share"},
     {TOP(instance), .name = "instance", .type = CONFIG_TEXT, .fallback = "the host name",
@@ -72,6 +73,12 @@ const struct config_property config_properties[] = {
      .type = CONFIG_INPUTS,
      .required = true,
      .help = "the topics to screen, at most 64: a list, see [One of `inputs`](#one-of-inputs)"},
+
+    {.scope = CONFIG_SCOPE_TOP,
+     .name = "topics",
+     .type = CONFIG_TOPICS,
+     .help = "librdkafka's properties of single topics, such as `compression.type`, for topics "
+             "that stand elsewhere in this file: `topic: {property: value}`"},
 
     {TOP(alerts_topic), .group = "outputs", .name = "alerts", .type = CONFIG_TOPIC,
      .fallback = "alerts", .help = "topic of alerts"},

@@ -27,6 +27,7 @@ enum config_type {
     CONFIG_ROOT,      /* const char *: the same, and "" is where the path begins */
     CONFIG_PRESET,    /* struct mapping: filled with the preset of that name */
     CONFIG_KAFKA,     /* struct config */
+    CONFIG_TOPICS,    /* struct config */
     CONFIG_INPUTS,    /* struct config */
     CONFIG_DOCUMENTS, /* struct mapping */
     CONFIG_TYPES
@@ -53,6 +54,7 @@ struct config_property {
     /* Writes a fallback that depends on the machine; `fallback` then only describes it. */
     void (*fallback_now)(char *out, size_t size);
     size_t offset;
+    bool reloadable;  /* a running process takes it on SIGHUP */
     const char *unit; /* of a number, for the reference */
     const char *help; /* one sentence */
 };
@@ -62,9 +64,6 @@ enum { CONFIG_FALLBACK_SIZE = 256 };
 /* In the order they are read and written: an input's preset before what overrides it. */
 extern const struct config_property config_properties[];
 extern const size_t config_properties_count;
-
-/* Whether the name of a client property says that its value is to be kept secret. */
-bool config_is_secret(const char *name);
 
 /* Copies the index-th of "a|b|c" to out; false when there are fewer. */
 bool config_choice(const char *choices, uint32_t index, char *out, size_t size);

@@ -165,37 +165,60 @@ static bool read_line(const char *path, char *line, size_t size)
     return is_read;
 }
 
-/* What is at fault is said, what was read is not. */
-static enum status read_secret(struct config_reader *reader, const struct config_property *property,
-                               const struct config_node *node, void *place, struct error *err)
+static bool is_secret_text(const char *text, bool may_have_lines)
+{
+    size_t size = strlen(text);
+    return size > 0 && size < CONFIG_SECRET_SIZE && (may_have_lines || is_printable(text));
+}
+
+/* *value: out of where the node says, in line when it is a file; or the node's own text. */
+static enum status look_up_secret(struct config_reader *reader, const struct config_node *node,
+                                  char line[CONFIG_SECRET_SIZE], const char **value,
+                                  struct error *err)
 {
     static const char of_file[] = "file:";
     static const char of_environment[] = "env:";
-    char line[CONFIG_SECRET_SIZE];
-    const char *value = node->text;
-    (void)property;
+    *value = node->text;
     if (strncmp(node->text, of_file, strlen(of_file)) == 0) {
         const char *path = resolve_path(reader, node->text + strlen(of_file));
-        if (!read_line(path, line, sizeof line))
+        if (!read_line(path, line, CONFIG_SECRET_SIZE))
             return config_tree_fault(&reader->tree, node, NULL, err, "'%s' cannot be read: %s",
                                      path, strerror(errno));
-        value = line;
+        *value = line;
     } else if (strncmp(node->text, of_environment, strlen(of_environment)) == 0) {
-        value = getenv(node->text + strlen(of_environment));
-        if (!value)
+        *value = getenv(node->text + strlen(of_environment));
+        if (!*value)
             return config_tree_fault(&reader->tree, node, NULL, err,
                                      "the environment has no '%.200s'",
                                      node->text + strlen(of_environment));
     }
-    size_t size = strlen(value);
-    if (size == 0 || size >= CONFIG_SECRET_SIZE || !is_printable(value))
-        return config_tree_fault(&reader->tree, node, NULL, err,
-                                 "the secret is empty, longer than %d bytes or more than a line",
-                                 CONFIG_SECRET_SIZE - 1);
-    struct bytes copy = arena_copy(reader->texts, bytes_of(value, size + 1));
-    assert(copy.data); /* config.c made room for every secret */
-    *(const char **)place = (const char *)copy.data;
     return STATUS_OK;
+}
+
+enum status config_value_held(struct config_reader *reader, const struct config_node *node,
+                              bool may_have_lines, const char **value, struct error *err)
+{
+    char line[CONFIG_SECRET_SIZE];
+    const char *found;
+    TRY(look_up_secret(reader, node, line, &found, err));
+    if (!is_secret_text(found, may_have_lines))
+        return config_tree_fault(
+            &reader->tree, node, NULL, err, "the secret is empty, longer than %d bytes%s",
+            CONFIG_SECRET_SIZE - 1, may_have_lines ? "" : " or more than a line");
+    if (reader->secrets_count++ == CONFIG_SECRETS_MAX)
+        return config_tree_fault(&reader->tree, node, NULL, err, "more than %d secrets",
+                                 (int)CONFIG_SECRETS_MAX);
+    struct bytes copy = arena_copy(reader->texts, bytes_of(found, strlen(found) + 1));
+    assert(copy.data); /* config.c made room for every secret */
+    *value = (const char *)copy.data;
+    return STATUS_OK;
+}
+
+static enum status read_secret(struct config_reader *reader, const struct config_property *property,
+                               const struct config_node *node, void *place, struct error *err)
+{
+    (void)property;
+    return config_value_held(reader, node, false, place, err);
 }
 
 /* --- numbers and choices -------------------------------------------------------------------- */
@@ -417,6 +440,7 @@ static const struct {
     [CONFIG_ROOT] = {read_field, "a field path such as a.b[].c, d{Branch}.e or f|g, or \"\""},
     [CONFIG_PRESET] = {read_preset, NULL},
     [CONFIG_KAFKA] = {NULL, "a mapping, property: value"},
+    [CONFIG_TOPICS] = {NULL, "a mapping, topic: {property: value}"},
     [CONFIG_INPUTS] = {NULL, "a list of 1 to 64 mappings, each with its topic"},
     [CONFIG_DOCUMENTS] = {NULL, "a list of 1 to 16 mappings, each with path and number"},
 };

@@ -69,6 +69,8 @@ static bool is_unset(const struct config_property *property, const void *place)
         return text_at(place) == NULL;
     case CONFIG_NUMBER:
         return !property->fallback && *(const uint32_t *)place == 0;
+    case CONFIG_TOPICS:
+        return ((const struct config *)place)->topics_count == 0;
     default:
         return false;
     }
@@ -76,15 +78,33 @@ static bool is_unset(const struct config_property *property, const void *place)
 
 static void write_scope(enum config_scope scope, const void *source, uint32_t indent, FILE *out);
 
+static void write_client_property(const struct kafka_property *property, uint32_t indent, FILE *out)
+{
+    fputc('\n', out);
+    write_indent(indent, out);
+    write_text(property->name, out);
+    fputs(": ", out);
+    write_text(config_is_secret(property->name) ? "(hidden)" : property->value, out);
+}
+
 static void write_client_properties(const struct config *config, uint32_t indent, FILE *out)
 {
-    for (uint32_t i = 0; i < config->kafka_count; i++) {
-        const struct kafka_property *next = &config->kafka[i];
-        fputc('\n', out);
-        write_indent(indent, out);
-        write_text(next->name, out);
-        fputs(": ", out);
-        write_text(config_is_secret(next->name) ? "(hidden)" : next->value, out);
+    for (uint32_t i = 0; i < config->kafka_count; i++)
+        write_client_property(&config->kafka[i], indent, out);
+}
+
+static void write_topics(const struct config *config, uint32_t indent, FILE *out)
+{
+    const char *topic = "";
+    for (uint32_t i = 0; i < config->topics_count; i++) {
+        if (strcmp(config->topics[i].topic, topic) != 0) {
+            topic = config->topics[i].topic;
+            fputc('\n', out);
+            write_indent(indent, out);
+            write_text(topic, out);
+            fputc(':', out);
+        }
+        write_client_property(&config->topics[i].property, indent + 2, out);
     }
 }
 
@@ -114,6 +134,9 @@ static void write_value(const struct config_property *property, const void *plac
     switch (property->type) {
     case CONFIG_KAFKA:
         write_client_properties(place, indent + 2, out);
+        return;
+    case CONFIG_TOPICS:
+        write_topics(place, indent + 2, out);
         return;
     case CONFIG_INPUTS:
         write_inputs(place, indent + 2, out);

@@ -37,6 +37,10 @@ struct kafka_position {
     int64_t offset; /* next to read, or KAFKA_OFFSET_NONE */
 };
 
+/* Whether librdkafka takes every property of the configuration; asks no broker and opens no file.
+ * EX_CONFIG names the line of the first it does not. */
+enum status kafka_check_settings(const struct config *config, struct error *err) MUST_USE;
+
 /* --- consumer: one thread ------------------------------------------------------------------- */
 
 /* Called from inside kafka_poll, on the same thread, between batches: no record of a partition is

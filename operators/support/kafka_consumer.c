@@ -41,15 +41,13 @@ static enum status open_client(struct kafka_consumer *consumer, const struct con
     return STATUS_OK;
 }
 
-static enum status add_topic(struct kafka_consumer *consumer, const char *name, struct error *err)
+static enum status add_topic(struct kafka_consumer *consumer, const struct config *config,
+                             const char *name, struct error *err)
 {
     if (name[0] == '^') /* librdkafka would take it for a pattern */
         return error_fail(err, EX_CONFIG, "topic %s: a name, not a pattern, is needed", name);
     struct kafka_topic *topic = &consumer->topics[consumer->topics_count];
-    topic->handle = rd_kafka_topic_new(consumer->client, name, NULL);
-    if (!topic->handle)
-        return error_fail(err, EX_CONFIG, "topic %s: %s", name,
-                          rd_kafka_err2str(rd_kafka_last_error()));
+    TRY(kafka_topic_open(consumer->client, config, name, &topic->handle, err));
     topic->name = memory_copy_text(name, strlen(name));
     consumer->topics_count++;
     return STATUS_OK;
@@ -75,7 +73,7 @@ static enum status fill_group_consumer(struct kafka_consumer *consumer, const st
     (void)snprintf(name, sizeof name, "%" PRIu32, worker);
     TRY(open_client(consumer, config, name, err));
     for (uint32_t i = 0; i < config->inputs_count; i++)
-        TRY(add_topic(consumer, config->inputs[i].topic, err));
+        TRY(add_topic(consumer, config, config->inputs[i].topic, err));
     return subscribe(consumer, err);
 }
 
@@ -105,7 +103,7 @@ static enum status open_reader(const struct config *config, const char *const *t
     consumer->topics = memory_new(count, sizeof *consumer->topics);
     enum status status = open_client(consumer, config, client, err);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++)
-        status = add_topic(consumer, topics[i], err);
+        status = add_topic(consumer, config, topics[i], err);
     if (status == STATUS_OK)
         *out = consumer;
     else

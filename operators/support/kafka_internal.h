@@ -22,6 +22,10 @@ enum status kafka_producer_settings(const struct config *config, const char *cli
 enum status kafka_client_open(rd_kafka_type_t type, rd_kafka_conf_t *settings, rd_kafka_t **out,
                               struct error *err) MUST_USE;
 
+/* A topic with what `topics` says of it. *out is the caller's: rd_kafka_topic_destroy. */
+enum status kafka_topic_open(rd_kafka_t *client, const struct config *config, const char *topic,
+                             rd_kafka_topic_t **out, struct error *err) MUST_USE;
+
 /* What a failed call means: STATUS_ABORT when the group has moved on, STATUS_FAIL when asking again
  * cannot help, else STATUS_RETRY. Sets the error: "kafka: <what>: <reason>". */
 enum status kafka_call_failed(struct error *err, rd_kafka_resp_err_t code,

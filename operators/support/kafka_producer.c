@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "operators/support/kafka_internal.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
@@ -7,6 +9,9 @@ enum { REFUSED_FIRST = 16 };
 struct kafka_producer {
     rd_kafka_t *client;
     struct kafka_reports reports;
+    /* Those of `topics`: what is produced to them by name then has their settings. */
+    rd_kafka_topic_t *topics[TOPIC_PROPERTIES_MAX];
+    uint32_t topics_count;
     bool closing;
     struct kafka_told told;
     /* Messages too large even for the queue: accepted, and reported by the next poll. */
@@ -62,6 +67,21 @@ static void report_refused(struct kafka_producer *producer)
 
 /* --- open, close --- */
 
+static enum status open_topics(struct kafka_producer *producer, const struct config *config,
+                               struct error *err)
+{
+    const char *topic = "";
+    for (uint32_t i = 0; i < config->topics_count; i++) {
+        if (strcmp(config->topics[i].topic, topic) == 0)
+            continue;
+        topic = config->topics[i].topic;
+        TRY(kafka_topic_open(producer->client, config, topic,
+                             &producer->topics[producer->topics_count], err));
+        producer->topics_count++;
+    }
+    return STATUS_OK;
+}
+
 enum status kafka_producer_open(const struct config *config, const char *client,
                                 const struct kafka_reports *reports, struct kafka_producer **out,
                                 struct error *err)
@@ -80,8 +100,12 @@ enum status kafka_producer_open(const struct config *config, const char *client,
     }
     producer->refused_capacity = REFUSED_FIRST;
     producer->refused = memory_new(REFUSED_FIRST, sizeof *producer->refused);
-    *out = producer;
-    return STATUS_OK;
+    status = open_topics(producer, config, err);
+    if (status == STATUS_OK)
+        *out = producer;
+    else
+        kafka_producer_close(producer);
+    return status;
 }
 
 void kafka_producer_close(struct kafka_producer *producer)
@@ -91,6 +115,8 @@ void kafka_producer_close(struct kafka_producer *producer)
     producer->closing = true;
     rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                          RD_KAFKA_PURGE_F_NON_BLOCKING);
+    for (uint32_t i = 0; i < producer->topics_count; i++)
+        rd_kafka_topic_destroy(producer->topics[i]);
     rd_kafka_destroy(producer->client);
     kafka_forget_told(&producer->told);
     memory_free(producer->refused);

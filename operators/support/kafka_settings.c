@@ -121,7 +121,16 @@ static enum status set(rd_kafka_conf_t *settings, const char *name, const char *
     char text[ERROR_SIZE];
     if (rd_kafka_conf_set(settings, name, value, text, sizeof text) == RD_KAFKA_CONF_OK)
         return STATUS_OK;
-    return error_fail(err, EX_CONFIG, "kafka: %s: %s", name, text);
+    return error_fail(err, EX_CONFIG, "kafka: %s: %s", name,
+                      config_is_secret(name) ? "the value is refused" : text);
+}
+
+/* In front of what a configured property is refused for: the line it stands in. */
+static enum status refuse_at(const struct config *config, uint32_t line, struct error *err)
+{
+    if (config->file && line > 0)
+        error_prefix(err, "%s:%" PRIu32, config->file, line);
+    return STATUS_FAIL;
 }
 
 static enum status set_all(rd_kafka_conf_t *settings, const struct kafka_property *properties,
@@ -168,16 +177,23 @@ static enum status set_statistics(rd_kafka_conf_t *settings, const struct config
 }
 
 /* The user's word is the last, save on what the guarantees rest on. */
+static enum status set_property(rd_kafka_conf_t *settings, const struct kafka_property *property,
+                                struct error *err)
+{
+    const char *why = why_refused(property->name);
+    if (why)
+        return error_fail(err, EX_CONFIG, "kafka: %s cannot be set: %s", property->name, why);
+    return set(settings, property->name, property->value, err);
+}
+
 static enum status set_configured(rd_kafka_conf_t *settings, const struct config *config,
                                   struct error *err)
 {
     bool has_servers = false;
     for (uint32_t i = 0; i < config->kafka_count; i++) {
         const struct kafka_property *property = &config->kafka[i];
-        const char *why = why_refused(property->name);
-        if (why)
-            return error_fail(err, EX_CONFIG, "kafka: %s cannot be set: %s", property->name, why);
-        TRY(set(settings, property->name, property->value, err));
+        if (set_property(settings, property, err) != STATUS_OK)
+            return refuse_at(config, config->kafka_lines[i], err);
         has_servers = has_servers || strcmp(property->name, "bootstrap.servers") == 0 ||
                       strcmp(property->name, "metadata.broker.list") == 0;
     }
@@ -255,6 +271,66 @@ enum status kafka_client_open(rd_kafka_type_t type, rd_kafka_conf_t *settings, r
     }
     *out = client;
     return STATUS_OK;
+}
+
+/* --- topics --- */
+
+static enum status set_of_topic(rd_kafka_topic_conf_t *settings,
+                                const struct topic_property *configured, struct error *err)
+{
+    const struct kafka_property *property = &configured->property;
+    char text[ERROR_SIZE];
+    const char *why = why_refused(property->name);
+    if (why)
+        return error_fail(err, EX_CONFIG, "topics: %s: %s cannot be set: %s", configured->topic,
+                          property->name, why);
+    if (rd_kafka_topic_conf_set(settings, property->name, property->value, text, sizeof text) ==
+        RD_KAFKA_CONF_OK)
+        return STATUS_OK;
+    return error_fail(err, EX_CONFIG, "topics: %s: %s: %s", configured->topic, property->name,
+                      text);
+}
+
+static enum status check_topics(const struct config *config, struct error *err)
+{
+    rd_kafka_topic_conf_t *settings = rd_kafka_topic_conf_new();
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < config->topics_count && status == STATUS_OK; i++) {
+        status = set_of_topic(settings, &config->topics[i], err);
+        if (status != STATUS_OK)
+            status = refuse_at(config, config->topics[i].line, err);
+    }
+    rd_kafka_topic_conf_destroy(settings);
+    return status;
+}
+
+enum status kafka_check_settings(const struct config *config, struct error *err)
+{
+    rd_kafka_conf_t *settings;
+    TRY(kafka_consumer_settings(config, "check", &settings, err));
+    rd_kafka_conf_destroy(settings);
+    TRY(kafka_producer_settings(config, "check", &settings, err));
+    rd_kafka_conf_destroy(settings);
+    return check_topics(config, err);
+}
+
+enum status kafka_topic_open(rd_kafka_t *client, const struct config *config, const char *topic,
+                             rd_kafka_topic_t **out, struct error *err)
+{
+    rd_kafka_topic_conf_t *settings = rd_kafka_default_topic_conf_dup(client);
+    for (uint32_t i = 0; i < config->topics_count; i++) {
+        const struct topic_property *next = &config->topics[i];
+        if (strcmp(next->topic, topic) != 0 || set_of_topic(settings, next, err) == STATUS_OK)
+            continue;
+        rd_kafka_topic_conf_destroy(settings);
+        return refuse_at(config, next->line, err);
+    }
+    *out = rd_kafka_topic_new(client, topic, settings);
+    if (*out)
+        return STATUS_OK;
+    rd_kafka_topic_conf_destroy(settings); /* taken only on success */
+    return error_fail(err, EX_CONFIG, "topic %s: %s", topic,
+                      rd_kafka_err2str(rd_kafka_last_error()));
 }
 
 /* --- what an error means --- */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "operators/support/kafka.h"
 #include "operators/support/keys.h"
 #include "operators/support/projection.h"
 #include "operators/support/registry.h"
@@ -77,6 +78,11 @@ static enum status check_identity_key(const struct config *config, struct error 
     TRY(identity_open(config->identity_key_path, &identity, err));
     identity_close(identity);
     return STATUS_OK;
+}
+
+static enum status check_kafka(const struct config *config, struct error *err)
+{
+    return kafka_check_settings(config, err);
 }
 
 static enum status check_rules(const struct config *config, struct error *err)
@@ -248,8 +254,11 @@ static const struct {
     const char *name;
     enum status (*check)(const struct config *config, struct error *err);
 } checks[] = {
-    {"store.key", check_store_key}, {"identity_key", check_identity_key},
-    {"store.path", check_store},    {"schemas", check_schemas},
+    {"kafka", check_kafka},
+    {"store.key", check_store_key},
+    {"identity_key", check_identity_key},
+    {"store.path", check_store},
+    {"schemas", check_schemas},
     {"rules.folder", check_rules},
 };
 
@@ -338,12 +347,28 @@ static enum status config_reference(int argc, char **argv, struct error *err)
     return STATUS_OK;
 }
 
+static const struct arguments_command schema_command = {
+    .name = "config schema",
+    .summary = "Prints the JSON Schema of the configuration (draft 2020-12), for editors and for\n"
+               "checks before a roll-out. What keys ask of each other, `config check` tells.",
+    .examples = "checkit config schema > checkit.schema.json"};
+
+static enum status config_schema(int argc, char **argv, struct error *err)
+{
+    struct operands operands;
+    TRY(arguments_parse(&schema_command, argc, argv, NULL, &operands, err));
+    if (!operands.help_shown)
+        config_write_schema(stdout);
+    return STATUS_OK;
+}
+
 enum status command_config(int argc, char **argv, struct error *err)
 {
     static const struct subcommand commands[] = {
         {"check", config_check, "read it, and look at the files it names"},
         {"show", config_show, "print every value in effect"},
         {"reference", config_reference, "print every key there is"},
+        {"schema", config_schema, "print its JSON Schema"},
         {"topics", command_config_topics, "print how to make the topics, or make them"},
         {0}};
     return arguments_dispatch("config", commands, argc, argv, err);

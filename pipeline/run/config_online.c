@@ -132,7 +132,11 @@ enum status config_online_check(const struct config *config, uint32_t *faults, F
                                 struct error *err)
 {
     struct check check = {.config = config, .out = out};
-    TRY(kafka_reader_open(config, config->feed_topic, "check", &check.client, err));
+    enum status opened = kafka_reader_open(config, config->feed_topic, "check", &check.client, err);
+    if (opened != STATUS_OK) {
+        fprintf(out, "fault  kafka: %s\n", err->text);
+        return opened;
+    }
     enum status status = check_all(&check, err);
     kafka_consumer_close(check.client);
     *faults += check.faults;

@@ -1439,6 +1439,63 @@ Test(kafka_settings, missing_servers_are_a_configuration_error)
     expect_config_error("bootstrap.servers");
 }
 
+/* --- properties of one topic --- */
+
+static void set_topic_property(const char *topic, const char *name, const char *value)
+{
+    fixture.config->topics[fixture.config->topics_count++] =
+        (struct topic_property){topic, {name, value}, 0};
+}
+
+/* Of a partition the embedded broker keeps 5 MB, as they were sent. */
+static int64_t lost_of_8_mb(const char *topic, uint16_t index)
+{
+    enum { ZEROS = 512 * 1024, MESSAGES = 16 };
+    uint8_t *zeros = memory_new(ZEROS, 1);
+    struct kafka_message message = {
+        .topic = topic, .payload = bytes_of(zeros, ZEROS), .partition = 0};
+    struct error err = {0};
+    for (int i = 0; i < MESSAGES; i++) {
+        cr_assert_eq(kafka_produce(fixture.producer, &message, &err), STATUS_OK, "%s", err.text);
+        cr_assert_eq(kafka_flush(fixture.producer, PATIENCE_MS, &err), STATUS_OK, "%s", err.text);
+    }
+    memory_free(zeros);
+    struct kafka_consumer *reader = NULL;
+    int64_t low = -1;
+    int64_t high = -1;
+    cr_assert_eq(kafka_inputs_open(fixture.config, "reader", &reader, &err), STATUS_OK);
+    cr_assert_eq(kafka_watermarks(reader, index, 0, &low, &high, &err), STATUS_OK);
+    cr_assert_eq(high, MESSAGES);
+    kafka_consumer_close(reader);
+    return low;
+}
+
+Test(kafka_settings, property_of_a_topic_is_that_topic_s_alone)
+{
+    set_topic_property("more", "compression.type", "zstd");
+    open_producer();
+    cr_assert_gt(lost_of_8_mb("events", 0), 0);
+    cr_assert_eq(lost_of_8_mb("more", 1), 0);
+}
+
+Test(kafka_settings, property_of_a_topic_that_is_refused_is_named)
+{
+    static const char *const names[] = {"acks", "no.such.property", "group.id"};
+    struct kafka_reports reports = {&fixture.delivered, on_report};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct error err = {0};
+        fixture.config->topics_count = 0;
+        set_topic_property("more", names[i], "1");
+        cr_assert_eq(kafka_producer_open(fixture.config, "test", &reports, &fixture.producer, &err),
+                     STATUS_FAIL);
+        cr_assert_eq(err.exit_code, EX_CONFIG);
+        cr_assert_not_null(strstr(err.text, "topics: more: "), "%s", err.text);
+        cr_assert_not_null(strstr(err.text, names[i]), "%s", err.text);
+        cr_assert_eq(kafka_check_settings(fixture.config, &err), STATUS_FAIL);
+        cr_assert_not_null(strstr(err.text, names[i]), "%s", err.text);
+    }
+}
+
 Test(kafka_settings, topic_pattern_is_refused)
 {
     fixture.config->inputs[1].topic = "^events.*";

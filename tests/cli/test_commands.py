@@ -543,8 +543,8 @@ class Config(Case):
         self.make_all()
         lines = self.check().splitlines()
         self.assertEqual(lines[0], f"ok     {self.config}: 1 input")
-        self.assertEqual([line.split()[0] for line in lines], ["ok"] * 7)
-        self.assertEqual(lines[6], "ok     mapping: fits 1.avsc: bookings")
+        self.assertEqual([line.split()[0] for line in lines], ["ok"] * 8)
+        self.assertEqual(lines[7], "ok     mapping: fits 1.avsc: bookings")
 
     def test_check_tells_a_mapping_that_fits_no_schema(self):
         self.make_all()

@@ -259,7 +259,8 @@ static const struct {
      "f.yaml:6: log.colour: unknown key: here may stand level, format"},
     {MINIMAL "<<: {group: g}\n",
      "f.yaml:6: <<: unknown key: here may stand kafka, group, instance, workers, memory_mb, start, "
-     "commit_interval_ms, inputs, outputs, feed, store, identity_key, schemas, rules, http, log"},
+     "commit_interval_ms, inputs, topics, outputs, feed, store, identity_key, schemas, rules, "
+     "http, log"},
     {KAFKA STORE KEYS "inputs: [{topic: t, preset: booking, event: {tme: x}}]\n",
      "f.yaml:5: inputs[0].event.tme: unknown key: is 'time' meant?"},
     {KAFKA STORE KEYS "inputs:\n- {topic: t, preset: booking}\n- {topic: u, presets: booking}\n",
@@ -329,9 +330,11 @@ static const struct {
      "number"},
     {"kafka: b:9092\n" INPUTS STORE KEYS, "f.yaml:1: kafka: must be a mapping, key: value"},
     {"kafka: {bootstrap.servers: }\n" INPUTS STORE KEYS,
-     "f.yaml:1: kafka.bootstrap.servers: must be a text: the property's value"},
+     "f.yaml:1: kafka.bootstrap.servers: must be a text: the property's value, file:PATH or "
+     "env:NAME"},
     {"kafka: {bootstrap.servers: [b]}\n" INPUTS STORE KEYS,
-     "f.yaml:1: kafka.bootstrap.servers: must be a text: the property's value"},
+     "f.yaml:1: kafka.bootstrap.servers: must be a text: the property's value, file:PATH or "
+     "env:NAME"},
 
     /* topics */
     {KAFKA STORE KEYS "inputs: [{topic: t, preset: booking},\n {topic: t, preset: banking}]\n",
@@ -384,11 +387,57 @@ Test(config, a_value_that_may_be_a_secret_is_never_in_a_message)
 {
     static const char text[] = "kafka: {bootstrap.servers: b, sasl.password: 'file:hunter'}\n";
     struct error err = refuse_bytes(text, strlen(text));
-    cr_assert_str_eq(err.text, "f.yaml:1: kafka.sasl.password: values that begin with file: or "
-                               "env: are reserved; write the value itself");
-    static const char env[] = "kafka: {bootstrap.servers: b, sasl.password: 'env:HUNTER'}\n";
-    err = refuse_bytes(env, strlen(env));
-    cr_assert_null(strstr(err.text, "HUNTER"));
+    cr_assert_str_eq(err.text, "f.yaml:1: kafka.sasl.password: 'hunter' cannot be read: No such "
+                               "file or directory"); /* a path, and no more */
+    static const char number[] = "kafka: {bootstrap.servers: b, sasl.password: [hunter]}\n";
+    err = refuse_bytes(number, strlen(number));
+    cr_assert_str_eq(err.text, "f.yaml:1: kafka.sasl.password: must be a text: the property's "
+                               "value, file:PATH or env:NAME");
+}
+
+/* The arena has room for as many, each as long as one may be. */
+Test(config, secrets_held_elsewhere_are_taken_up_to_their_limit)
+{
+    enum { SECRETS_MAX = 32, SECRET_SIZE_MAX = 4095 };
+    char secret[SECRET_SIZE_MAX + 1];
+    char text[4096] = KAFKA INPUTS STORE KEYS "topics:\n  t:\n";
+    memset(secret, 's', SECRET_SIZE_MAX);
+    secret[SECRET_SIZE_MAX] = 0;
+    cr_assert_eq(setenv("CHECKIT_TEST_SECRET", secret, 1), 0);
+    size_t used = strlen(text);
+    for (int i = 0; i <= SECRETS_MAX; i++) {
+        if (i == SECRETS_MAX)
+            config_close(parse(text));
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "    p%d: env:CHECKIT_TEST_SECRET\n", i);
+    }
+    struct error err = refuse_bytes(text, strlen(text));
+    cr_assert_not_null(strstr(err.text, "topics.t.p32: more than 32 secrets"), "%s", err.text);
+}
+
+Test(config, properties_of_topics_are_read_and_shown)
+{
+    struct config *config = parse(MINIMAL "topics:\n"
+                                          "  t: {compression.type: lz4}\n"
+                                          "  alerts: {compression.type: zstd, a.secret: hunter}\n");
+    cr_assert_eq(config->topics_count, 3);
+    cr_assert_str_eq(config->topics[0].topic, "t");
+    cr_assert_str_eq(config->topics[2].topic, "alerts");
+    cr_assert_str_eq(config->topics[2].property.value, "hunter");
+    char *shown = text_of(config);
+    cr_assert_not_null(strstr(shown, "\ntopics:\n"
+                                     "  \"t\":\n    \"compression.type\": \"lz4\"\n"
+                                     "  \"alerts\":\n    \"compression.type\": \"zstd\"\n"
+                                     "    \"a.secret\": \"(hidden)\"\n"),
+                       "%s", shown);
+    free(shown);
+    config_close(config);
+    expect_fault(MINIMAL "topics: {u: {a: b}}\n",
+                 "f.yaml:6: topics.u: unknown topic: is 't' meant?");
+    expect_fault(MINIMAL "topics: {elsewhere: {a: b}}\n",
+                 "f.yaml:6: topics.elsewhere: unknown topic: must be an input, an output or the "
+                 "feed of this file");
+    expect_fault(MINIMAL "topics: {t: b}\n", "f.yaml:6: topics.t: must be a mapping, key: value");
 }
 
 Test(config, a_long_value_leaves_room_for_what_is_allowed)
@@ -545,6 +594,8 @@ Test(config, lists_are_taken_at_their_limits_and_refused_beyond)
                  "inputs[0].documents: must be a list of 1 to 16 mappings");
     expect_limit("kafka:\n  bootstrap.servers: b\n", "  p%u: v\n", KAFKA_PROPERTIES_MAX - 1,
                  INPUTS STORE KEYS, "more than 128 properties");
+    expect_limit(MINIMAL "topics:\n  t:\n", "    p%u: v\n", TOPIC_PROPERTIES_MAX, "",
+                 "more than 256 properties");
 }
 
 Test(config, a_topic_has_at_most_249_characters)
