@@ -7,7 +7,6 @@ install(FILES config/completion/checkit.bash
   DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME checkit)
 install(DIRECTORY schemas/ DESTINATION ${CMAKE_INSTALL_DATADIR}/checkit/schemas
   FILES_MATCHING PATTERN "*.avsc" PATTERN "asyncapi.yaml")
-install(FILES config/checkit.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/checkit)
 install(DIRECTORY config/rules config/examples DESTINATION ${CMAKE_INSTALL_DATADIR}/checkit)
 install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # The unit and the configuration it names live where Debian looks, whatever the prefix.

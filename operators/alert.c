@@ -483,7 +483,8 @@ static struct bytes encode_alert(struct alert *alert)
 {
     const struct environment *environment = &alert->environment;
     const struct sighting *sighting = &alert->sighting;
-    int64_t due_ms = (int64_t)environment->config->due_s[sighting->hit->alert_class] * 1000;
+    int64_t due_ms =
+        (int64_t)config_number(&environment->config->due_s[sighting->hit->alert_class]) * 1000;
     struct encoder encoder = encoder_of(alert->buffer, sizeof alert->buffer);
     encode_prefix(&encoder, environment->alert_schema_id);
     encode_head(&encoder, sighting);

@@ -1,4 +1,4 @@
-/* config.h - the configuration of a process: one YAML file, read once at start.
+/* config.h - the configuration of a process: one YAML file, read at start and again on SIGHUP.
  *
  * One property table (config_table.c) makes the parser, the defaults, the messages, `checkit config
  * show` and the reference (`checkit config reference`). Every fault names file, line and key, and
@@ -105,6 +105,30 @@ enum status config_parse(const char *name, const char *text, size_t size, struct
                          struct error *err) MUST_USE;
 
 void config_close(struct config *config);
+
+enum { CONFIG_NAMES_SIZE = 768 };
+
+/* Names of keys, joined by commas; "" for none. */
+struct config_changes {
+    char taken[CONFIG_NAMES_SIZE];
+    char left[CONFIG_NAMES_SIZE]; /* need a restart */
+};
+
+/* Takes from fresh what a running process can take (`reloadable` in the table), while other threads
+ * read it by config_number and config_switch. Of files named it takes nothing. */
+void config_take(struct config *running, const struct config *fresh,
+                 struct config_changes *changes);
+
+/* A value of a configuration that config_take may change meanwhile. */
+static inline uint32_t config_number(const uint32_t *value)
+{
+    return __atomic_load_n(value, __ATOMIC_RELAXED);
+}
+
+static inline bool config_switch(const bool *value)
+{
+    return __atomic_load_n(value, __ATOMIC_RELAXED);
+}
 
 /* The value of a pass-through property, or NULL. */
 const char *config_kafka_property(const struct config *config, const char *name);

@@ -66,7 +66,7 @@ const struct config_property config_properties[] = {
      .help = "where a partition begins for which the group has committed nothing"},
     {TOP(commit_interval_ms), .name = "commit_interval_ms", .type = CONFIG_NUMBER,
      .min = COMMIT_INTERVAL_MS_MIN, .max = COMMIT_INTERVAL_MS_MAX, .fallback = "1000", .unit = "ms",
-     .help = "how often positions are committed and receipts written"},
+     .reloadable = true, .help = "how often positions are committed and receipts written"},
 
     {.scope = CONFIG_SCOPE_TOP,
      .name = "inputs",
@@ -88,20 +88,20 @@ const struct config_property config_properties[] = {
     {TOP(dead_letters_topic), .group = "outputs", .name = "dead_letters", .type = CONFIG_TOPIC,
      .fallback = "dead-letters", .help = "topic of records that could not be read"},
     {TOP(due_s[CLASS_PAGE]), .group = "outputs", .name = "due_page_s", .type = CONFIG_NUMBER,
-     .min = 1, .max = DUE_S_MAX, .fallback = "60", .unit = "s",
+     .min = 1, .max = DUE_S_MAX, .fallback = "60", .unit = "s", .reloadable = true,
      .help = "an alert of class PAGE is due this long after its record was received (`due_by`)"},
     {TOP(due_s[CLASS_REVIEW]), .group = "outputs", .name = "due_review_s", .type = CONFIG_NUMBER,
-     .min = 1, .max = DUE_S_MAX, .fallback = "86400", .unit = "s",
+     .min = 1, .max = DUE_S_MAX, .fallback = "86400", .unit = "s", .reloadable = true,
      .help = "the same for class REVIEW"},
 
     {TOP(feed_topic), .group = "feed", .name = "topic", .type = CONFIG_TOPIC,
      .fallback = "document-changes", .help = "topic of changes to the list; compacted"},
     {TOP(feed_wait_s), .group = "feed", .name = "wait_s", .type = CONFIG_NUMBER, .min = 0,
-     .max = DAY_S, .fallback = "60", .unit = "s",
+     .max = DAY_S, .fallback = "60", .unit = "s", .reloadable = true,
      .help = "how long to wait at start for a feed that cannot be reached, before screening with "
              "the list as it is and alerts marked stale"},
     {TOP(feed_hold_when_stale), .group = "feed", .name = "when_stale", .type = CONFIG_SWITCH,
-     .choices = "screen|hold", .fallback = "screen",
+     .choices = "screen|hold", .fallback = "screen", .reloadable = true,
      .help = "after `wait_s`: screen, or hold all records until the feed is reached"},
 
     {TOP(store_path), .group = "store", .name = "path", .type = CONFIG_FILE, .required = true,
@@ -134,7 +134,7 @@ const struct config_property config_properties[] = {
      .choices = "false|true", .fallback = "false",
      .help = "whether our schemas are registered, under `TOPIC-value`, when the registry does not "
              "have them and they are compatible there; else they must be there at start"},
-    {TOP(rules_folder), .group = "rules", .name = "folder", .type = CONFIG_FILE,
+    {TOP(rules_folder), .group = "rules", .name = "folder", .type = CONFIG_FILE, .reloadable = true,
      .help = "folder of rule data that replaces what is built in: the four files of "
              "`config/rules`"},
 
@@ -145,9 +145,11 @@ const struct config_property config_properties[] = {
              "free"},
 
     {TOP(log_level), .group = "log", .name = "level", .type = CONFIG_CHOICE,
-     .choices = "debug|info|warn|error", .fallback = "info", .help = "lowest level written"},
+     .choices = "debug|info|warn|error", .fallback = "info", .reloadable = true,
+     .help = "lowest level written"},
     {TOP(log_json), .group = "log", .name = "format", .type = CONFIG_SWITCH,
-     .choices = "logfmt|json", .fallback = "logfmt", .help = "how a line is written"},
+     .choices = "logfmt|json", .fallback = "logfmt", .reloadable = true,
+     .help = "how a line is written"},
 
     {INPUT(topic), .name = "topic", .type = CONFIG_TOPIC, .required = true,
      .help = "the topic to read"},

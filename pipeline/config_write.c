@@ -247,6 +247,7 @@ static void write_row(const struct config_property *property, FILE *out)
     write_default(property, out);
     fputs(" | ", out);
     write_cell(property->help, out);
+    fputs(property->reloadable ? ". *Reloaded*" : "", out);
     fputs(" |\n", out);
 }
 
@@ -257,7 +258,10 @@ void config_write_reference(FILE *out)
         [CONFIG_SCOPE_INPUT] = "\n## One of `inputs`",
         [CONFIG_SCOPE_DOCUMENT] = "\n## One of `documents`",
     };
-    fputs("`a.b` is the key `b` in the mapping `a`.\n\n", out);
+    fputs(
+        "`a.b` is the key `b` in the mapping `a`. A running `checkit screen` takes what is marked "
+        "*Reloaded* on SIGHUP; all else needs a restart.\n\n",
+        out);
     for (uint32_t scope = 0; scope < CONFIG_SCOPES; scope++) {
         fprintf(out, "%s\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
                 titles[scope]);

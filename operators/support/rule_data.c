@@ -345,24 +345,6 @@ enum status rule_data_open(const char *folder, struct rule_data **out, struct er
     return status;
 }
 
-enum status rule_data_reload(struct rule_data *data, const char *folder, struct error *err)
-{
-    struct rule_data *read = NULL;
-    TRY(rule_data_open(folder, &read, err));
-    if (rule_data_canonical_hash(read) != rule_data_canonical_hash(data)) {
-        rule_data_close(read);
-        return error_fail(err, EX_CONFIG,
-                          "the rule data has other country codes or aliases, on which the store "
-                          "depends: restart with it, or restore them");
-    }
-    struct facts *facts = facts_of(read);
-    atomic_store(&read->facts, NULL);
-    facts->earlier = facts_of(data);
-    atomic_store_explicit(&data->facts, facts, memory_order_release);
-    rule_data_close(read);
-    return STATUS_OK;
-}
-
 void rule_data_close(struct rule_data *data)
 {
     if (!data)
@@ -374,6 +356,44 @@ void rule_data_close(struct rule_data *data)
         facts = earlier;
     }
     memory_free(data);
+}
+
+/* --- taking others while it is used --- */
+
+static bool same_template(const struct template *a, const struct template *b)
+{
+    return memcmp(a->allowed, b->allowed, sizeof a->allowed) == 0 &&
+           issuer_equal(a->issuer, b->issuer) && a->type == b->type && a->size == b->size;
+}
+
+static bool same_facts(const struct facts *a, const struct facts *b)
+{
+    bool same =
+        a->items_count == b->items_count &&
+        memcmp(a->is_personal_number, b->is_personal_number, sizeof a->is_personal_number) == 0;
+    for (uint32_t i = 0; same && i < a->items_count; i++)
+        same = same_template(&a->items[i], &b->items[i]);
+    return same;
+}
+
+enum status rule_data_take(struct rule_data *data, struct rule_data *fresh, bool *changed,
+                           struct error *err)
+{
+    bool may_be_taken = rule_data_canonical_hash(data) == rule_data_canonical_hash(fresh);
+    *changed = may_be_taken && !same_facts(facts_of(data), facts_of(fresh));
+    if (*changed) {
+        struct facts *facts = facts_of(fresh);
+        atomic_store(&fresh->facts, NULL);
+        facts->earlier = facts_of(data);
+        atomic_store_explicit(&data->facts, facts, memory_order_release);
+    }
+    rule_data_close(fresh);
+    if (may_be_taken)
+        return STATUS_OK;
+    return error_fail(
+        err, EX_CONFIG,
+        "country codes or aliases of the rule data have changed, on which the list on "
+        "disk stands: restart, and it is read anew from the feed");
 }
 
 /* --- asking --- */

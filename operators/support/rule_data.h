@@ -3,7 +3,7 @@
  *
  * Read once at start from the program's own assets or from a folder with the same four files
  * (iso_3166.csv, country_aliases.csv, document_templates.csv, personal_number_issuers.csv); a fault
- * names file, line and value (EX_CONFIG). Any thread may ask, while one reloads.
+ * names file, line and value (EX_CONFIG). Any thread may ask; rule_data_take alone changes it.
  */
 #ifndef CHECKIT_RULE_DATA_H
 #define CHECKIT_RULE_DATA_H
@@ -18,13 +18,12 @@ struct rule_data;
 /* folder NULL: the assets. *out is the caller's: rule_data_close. */
 enum status rule_data_open(const char *folder, struct rule_data **out, struct error *err) MUST_USE;
 
-/* Reads the four files again: templates and personal numbers are those of now from the next
- * question on, for every thread; a document that is being judged may see either. Nothing changes
- * when a file is at fault, or when codes or aliases differ, on which stored keys depend: EX_CONFIG.
- * What was there before is kept until rule_data_close, some 0.5 MB each time, since nobody says
- * when a thread is done with it. One thread at a time. */
-enum status rule_data_reload(struct rule_data *data, const char *folder,
-                             struct error *err) MUST_USE;
+/* Takes templates and personal number issuers of fresh, which is gone afterwards in any case, while
+ * others ask. What was there before stays until rule_data_close, for whoever reads it just now.
+ * *changed: whether they were others. EX_CONFIG, and nothing is taken, when country codes or
+ * aliases differ: the stored list stands on them. One thread at a time. */
+enum status rule_data_take(struct rule_data *data, struct rule_data *fresh, bool *changed,
+                           struct error *err) MUST_USE;
 
 /* data may be NULL. */
 void rule_data_close(struct rule_data *data);

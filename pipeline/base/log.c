@@ -12,21 +12,22 @@ enum { LINE_SIZE = 2048, CLOSING_SIZE = 8, ESCAPE_SIZE = 8, INTEGER_SIZE = 24, F
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
-/* The one mutable global of the program: set before any thread starts, then only read. */
+/* The one mutable global of the program. */
 static struct {
-    enum log_level lowest;
-    bool json;
+    _Atomic int lowest; /* enum log_level */
+    _Atomic bool json;
 } settings = {LOG_LEVEL_INFO, false};
 
 struct line {
     char text[LINE_SIZE];
     size_t size;
+    bool json;
 };
 
 void log_configure(enum log_level lowest, bool json)
 {
-    settings.lowest = lowest;
-    settings.json = json;
+    atomic_store_explicit(&settings.lowest, (int)lowest, memory_order_relaxed);
+    atomic_store_explicit(&settings.json, json, memory_order_relaxed);
 }
 
 bool log_parse_level(const char *text, enum log_level *level)
@@ -115,7 +116,7 @@ static void put_field(struct line *line, const char *key, const struct log_field
 {
     if (!has_room(line, strlen(key) + FIELD_SIZE))
         return;
-    if (settings.json) {
+    if (line->json) {
         put_char(line, ',');
         put_quoted(line, key);
         put_char(line, ':');
@@ -127,7 +128,7 @@ static void put_field(struct line *line, const char *key, const struct log_field
     const char *text = field->text ? field->text : "";
     if (field->kind == LOG_KIND_INTEGER)
         put_integer(line, field->integer);
-    else if (settings.json)
+    else if (line->json)
         put_quoted(line, text);
     else
         put_value(line, text);
@@ -136,7 +137,7 @@ static void put_field(struct line *line, const char *key, const struct log_field
 static void put_head(struct line *line, enum log_level level, const char *where,
                      const char *message)
 {
-    if (settings.json) {
+    if (line->json) {
         put_text(line, "{\"time\":\"");
         put_time(line);
         put_char(line, '"');
@@ -147,7 +148,7 @@ static void put_head(struct line *line, enum log_level level, const char *where,
         put_char(line, ' ');
         put_text(line, where);
     }
-    if (settings.json) {
+    if (line->json) {
         put_field(line, "level", &LOG_TEXT("", level_names[level]));
         put_field(line, "where", &LOG_TEXT("", where));
     }
@@ -177,16 +178,17 @@ void log_write(struct log_place *place, enum log_level level, const char *where,
                const char *message, const struct log_field *fields, size_t count)
 {
     uint32_t held_back = 0;
-    if (level < settings.lowest || !take_turn(place, &held_back))
+    if ((int)level < atomic_load_explicit(&settings.lowest, memory_order_relaxed) ||
+        !take_turn(place, &held_back))
         return;
 
-    struct line line = {.size = 0};
+    struct line line = {.json = atomic_load_explicit(&settings.json, memory_order_relaxed)};
     put_head(&line, level, where, message);
     for (size_t i = 0; i < count; i++)
         put_field(&line, fields[i].key, &fields[i]);
     if (held_back)
         put_field(&line, "suppressed", &LOG_INTEGER("", held_back));
-    if (settings.json)
+    if (line.json)
         put_char(&line, '}');
     line.text[line.size++] = '\n';
     ssize_t written = write(STDERR_FILENO, line.text, line.size);

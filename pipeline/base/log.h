@@ -37,7 +37,7 @@ struct log_place {
     _Atomic uint32_t suppressed;
 };
 
-/* Process-wide, set once at start before any thread: lowest level written, and logfmt or JSON. */
+/* Process-wide, from any thread: lowest level written, and logfmt or JSON. */
 void log_configure(enum log_level lowest, bool json);
 
 /* "debug", "info", "warn", "error"; false for anything else. */

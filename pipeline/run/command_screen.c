@@ -1,5 +1,6 @@
 #include "pipeline/base/log.h"
 #include "pipeline/run/arguments.h"
+#include "pipeline/run/reload.h"
 #include "pipeline/run/screener.h"
 #include "pipeline/run/signals.h"
 
@@ -37,19 +38,32 @@ static const struct arguments_command command = {
         "Screens the documents named in the configured topics against the list, and\n"
         "publishes alerts, receipts and dead letters. Runs until SIGTERM or SIGINT, then\n"
         "delivers what it has within 4 seconds and commits. Health and metrics are answered\n"
-        "over HTTP meanwhile, at http.listen.",
+        "over HTTP meanwhile, at http.listen. SIGHUP reads FILE again and takes what a running\n"
+        "process can (`config reference` marks it); a fault in it changes nothing.",
     .arguments = arguments,
     .examples = "checkit screen -c /etc/checkit/checkit.yaml\n"
                 "checkit screen -c checkit.yaml --until-end > summary.json",
     .exits = exits,
 };
 
-static enum status screen(const struct config *config, bool until_end, struct error *err)
+/* A screener_wait; state: struct reload. */
+static bool wait_for_signals(void *state, uint32_t ms)
+{
+    enum signals_event event = signals_next(ms);
+    if (event == SIGNALS_RELOAD)
+        reload_now(state);
+    return event == SIGNALS_STOP;
+}
+
+static enum status screen(const char *path, struct config *config, bool until_end,
+                          struct error *err)
 {
     struct screener *screener = NULL;
     TRY(screener_open(config, &screener, err));
-    enum status status = screener_run(
-        screener, until_end ? SCREENER_UNTIL_END : SCREENER_UNTIL_STOPPED, signals_wait, NULL, err);
+    struct reload reload = {path, config, screener};
+    enum status status =
+        screener_run(screener, until_end ? SCREENER_UNTIL_END : SCREENER_UNTIL_STOPPED,
+                     wait_for_signals, &reload, err);
     if (until_end && status == STATUS_OK)
         screener_write_summary(screener, stdout);
     screener_close(screener);
@@ -66,8 +80,8 @@ enum status command_screen(int argc, char **argv, struct error *err)
     struct config *config = NULL;
     TRY(config_open(options.config, &config, err));
     log_configure(config->log_level, config->log_json);
-    signals_block();
-    enum status status = screen(config, options.until_end, err);
+    signals_block_with_reload();
+    enum status status = screen(options.config, config, options.until_end, err);
     config_close(config);
     return status;
 }

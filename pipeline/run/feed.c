@@ -456,13 +456,14 @@ static enum status end_load(struct feed *feed, struct error *err)
 static void tell_state(struct feed *feed)
 {
     struct list_state *list = feed->settings.list;
-    uint32_t wait_ms = feed->settings.config->feed_wait_s * 1000;
+    uint32_t wait_s = config_number(&feed->settings.config->feed_wait_s);
+    uint32_t wait_ms = wait_s * 1000;
     int64_t at_end_ms = atomic_load(&list->at_end_ms);
     bool waited = is_due(feed->began_ns, wait_ms);
     bool stale = at_end_ms == 0 ? waited : clock_wall_ms() - at_end_ms > (int64_t)wait_ms;
     if (stale && !atomic_load(&list->stale))
         LOG_WARN("feed", "the list is stale: the feed's end was not reached in time",
-                 LOG_INTEGER("wait_s", feed->settings.config->feed_wait_s));
+                 LOG_INTEGER("wait_s", wait_s));
     atomic_store(&list->stale, stale);
     atomic_store(&list->connected, feed->partitions > 0 && feed->target_wait_ms != NO_ANSWER_MS);
     if (at_end_ms != 0 || (waited && store_was_caught_up(feed->settings.store)))

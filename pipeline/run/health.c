@@ -49,7 +49,7 @@ static void check_list(const struct view *view, struct check *check)
              view_sum_lag(view->feed_lag, view->feed_lag_count));
     if (!is_ready || !is_stale)
         return;
-    if (view->config->feed_hold_when_stale)
+    if (config_switch(&view->config->feed_hold_when_stale))
         find(check, LEVEL_FAILED, "list_stale",
              "the end of topic %s was not reached in time: records are held until it is", topic);
     else if (age_ms < 0)

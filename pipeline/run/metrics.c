@@ -95,6 +95,18 @@ static void write_process(const struct view *view, struct buffer *out)
                   (uint64_t)process->started_ms);
 }
 
+static void write_config(const struct view *view, struct buffer *out)
+{
+    begin(
+        out, "checkit_config_reloads_total", "counter",
+        "Times the configuration was read again (SIGHUP): taken, or refused and the old one kept.");
+    write_labelled(out, "checkit_config_reloads_total", "result", "ok", view->reloads_ok);
+    write_labelled(out, "checkit_config_reloads_total", "result", "failed", view->reloads_failed);
+    write_seconds(out, "checkit_config_read_timestamp_seconds", "gauge",
+                  "When the configuration in effect was read, in seconds since 1970.",
+                  (uint64_t)view->config_read_ms);
+}
+
 /* --- screening ------------------------------------------------------------------------------ */
 
 #define COUNTER(member) offsetof(struct counters, member)
@@ -405,6 +417,7 @@ static void write_clients(const struct view *view, struct buffer *out)
 void metrics_write(const struct view *view, struct buffer *out)
 {
     write_process(view, out);
+    write_config(view, out);
     write_screening(view, out);
     write_workers(view, out);
     write_partitions(view, out);

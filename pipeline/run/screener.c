@@ -496,6 +496,21 @@ enum status screener_run(struct screener *screener, enum screener_end end, scree
     return status;
 }
 
+/* --- what it is told meanwhile --- */
+
+enum status screener_take_rules(struct screener *screener, const char *folder, bool *changed,
+                                struct error *err)
+{
+    struct rule_data *fresh = NULL;
+    TRY(rule_data_open(folder, &fresh, err));
+    return rule_data_take(screener->rules, fresh, changed, err);
+}
+
+void screener_note_reload(struct screener *screener, bool ok)
+{
+    vitals_reloaded(screener->vitals, ok);
+}
+
 /* --- what it did --- */
 
 void screener_count(const struct screener *screener, struct counters *into)

@@ -27,6 +27,14 @@ enum screener_end { SCREENER_UNTIL_STOPPED, SCREENER_UNTIL_END };
 enum status screener_run(struct screener *screener, enum screener_end end, screener_wait *wait,
                          void *wait_state, struct error *err) MUST_USE;
 
+/* Rule data of the folder for what is screened from now on, as rule_data_take; on the thread of
+ * screener_run, out of its wait. folder NULL: the data compiled in. */
+enum status screener_take_rules(struct screener *screener, const char *folder, bool *changed,
+                                struct error *err) MUST_USE;
+
+/* For those who watch: the configuration was read again, and taken or refused. */
+void screener_note_reload(struct screener *screener, bool ok);
+
 /* One JSON object and a newline: what was screened, found and not, and what it cost. */
 void screener_write_summary(const struct screener *screener, FILE *out);
 

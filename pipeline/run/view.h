@@ -33,6 +33,9 @@ struct view {
     const struct config *config;
     int64_t now_ms; /* wall clock */
     struct process_figures process;
+    uint64_t reloads_ok; /* of the configuration, since the start */
+    uint64_t reloads_failed;
+    int64_t config_read_ms;          /* wall clock; when the configuration in effect was read */
     const struct counters *counters; /* sums of all workers */
 
     const struct list_state *list;

@@ -23,6 +23,9 @@ struct vitals {
     pthread_mutex_t lock; /* held while the store, or a running worker's clients, are looked at */
     const struct store *store;
     struct lag *feed_lag;
+    _Atomic uint64_t reloads_ok;
+    _Atomic uint64_t reloads_failed;
+    _Atomic int64_t config_read_ms;
 
     /* What a view points to: the HTTP thread's. */
     struct counters counters;
@@ -91,6 +94,9 @@ static struct view look(struct vitals *vitals)
         .config = vitals->config,
         .now_ms = clock_wall_ms(),
         .process = process_look(),
+        .reloads_ok = atomic_load(&vitals->reloads_ok),
+        .reloads_failed = atomic_load(&vitals->reloads_failed),
+        .config_read_ms = atomic_load(&vitals->config_read_ms),
         .counters = &vitals->counters,
         .list = vitals->list,
         .feed_offsets = vitals->feed_offsets,
@@ -153,6 +159,7 @@ enum status vitals_open(const struct config *config, const struct list_state *li
     struct vitals *vitals = memory_new(1, sizeof *vitals);
     vitals->config = config;
     vitals->list = list;
+    atomic_store(&vitals->config_read_ms, clock_wall_ms());
     (void)pthread_mutex_init(&vitals->lock, NULL);
     vitals->feed_lag = lag_open(FEED_PARTITIONS_MAX);
     vitals->view_workers = memory_new(config->workers, sizeof *vitals->view_workers);
@@ -200,6 +207,13 @@ void vitals_show_worker(struct vitals *vitals, uint32_t index, const struct work
 struct lag *vitals_feed_lag(struct vitals *vitals)
 {
     return vitals->feed_lag;
+}
+
+void vitals_reloaded(struct vitals *vitals, bool ok)
+{
+    atomic_fetch_add(ok ? &vitals->reloads_ok : &vitals->reloads_failed, 1);
+    if (ok)
+        atomic_store(&vitals->config_read_ms, clock_wall_ms());
 }
 
 void vitals_round(struct vitals *vitals, uint32_t thread)

@@ -39,6 +39,9 @@ void vitals_show_worker(struct vitals *vitals, uint32_t index, const struct work
 /* Where the feed tells its lag; lives until vitals_close. */
 struct lag *vitals_feed_lag(struct vitals *vitals);
 
+/* The configuration was read again, and taken or refused. */
+void vitals_reloaded(struct vitals *vitals, bool ok);
+
 /* The loop of a thread comes round; it has ended. */
 void vitals_round(struct vitals *vitals, uint32_t thread);
 void vitals_ended(struct vitals *vitals, uint32_t thread); /* waits for who looks just now */

@@ -207,7 +207,7 @@ static enum status commit_in_background(struct worker *worker, struct error *err
 
 static uint64_t interval_ns(const struct worker *worker)
 {
-    return (uint64_t)worker->config->commit_interval_ms * NS_PER_MS;
+    return (uint64_t)config_number(&worker->config->commit_interval_ms) * NS_PER_MS;
 }
 
 /* --- called back by Kafka --- */
@@ -438,7 +438,8 @@ static enum status put_back(struct worker *worker, struct record *records, uint3
 /* when_stale: hold (design 5). */
 static bool must_hold(const struct worker *worker)
 {
-    return worker->config->feed_hold_when_stale && atomic_load(&worker->environment.list->stale);
+    return config_switch(&worker->config->feed_hold_when_stale) &&
+           atomic_load(&worker->environment.list->stale);
 }
 
 /* Whether the group must hear of us although the batch is not done. */

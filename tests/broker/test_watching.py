@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -266,6 +267,8 @@ class Watching(unittest.TestCase):
         self.check_after_screening(screener)
         self.check_a_held_partition(screener)
         self.check_a_taken_port(screener)
+        self.check_a_configuration_read_again(screener)
+        self.check_rules_read_again(screener)
         self.check_what_stands_on_the_metrics(screener)
         screener.process.send_signal(signal.SIGTERM)
         self.assertEqual(screener.process.wait(PATIENCE_S), 0, screener.read_log())
@@ -353,6 +356,57 @@ class Watching(unittest.TestCase):
         written.rename(schema)
         wait_until(lambda: screener.ready()["status"] == "ok", "held no longer")
         wait_until(lambda: screener.sample("checkit_records_total") == 4, "screened")
+
+    def reload(self, screener, outcome):
+        """SIGHUP, and what was logged until it is counted as such."""
+        name = f'checkit_config_reloads_total{{result="{outcome}"}}'
+        before, logged = screener.sample(name), len(screener.read_log())
+        screener.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: screener.sample(name) == before + 1, screener.read_log)
+        return screener.read_log()[logged:]
+
+    def check_a_configuration_read_again(self, screener):
+        text = screener.config.read_text()
+        read = screener.sample("checkit_config_read_timestamp_seconds")
+        self.assertIn("taken=\"\" new_rules=0", self.reload(screener, "ok"))
+        self.assertGreater(screener.sample("checkit_config_read_timestamp_seconds"), read)
+
+        screener.config.write_text(text + "log: {level: error}\noutputs: {due_page_s: 7}\n")
+        self.assertIn('taken="outputs.due_page_s, log.level"', self.reload(screener, "ok"))
+        self.assertNotIn(" info reload ", self.reload(screener, "ok"), "the level is in effect")
+
+        read = screener.sample("checkit_config_read_timestamp_seconds")
+        screener.config.write_text(text + "log: {level: wran}\n")
+        said = self.reload(screener, "failed")
+        line = text.count("\n") + 1
+        self.assertRegex(said, rf" error reload .*:{line}: log.level: 'wran': must be debug, info")
+        self.assertEqual(screener.sample("checkit_config_read_timestamp_seconds"), read)
+        self.assertNotIn(" info ", said, "the old one is in effect")
+
+        screener.config.write_text(text.replace("workers: 2", "workers: 3"))
+        said = self.reload(screener, "ok")
+        self.assertRegex(said, r' warn reload .* needs_restart=workers\n')
+        self.assertEqual(screener.sample("checkit_workers"), 2)
+        screener.config.write_text(text)
+        self.reload(screener, "ok")
+
+    def check_rules_read_again(self, screener):
+        text = screener.config.read_text()
+        rules = self.folder / "rules"
+        shutil.copytree(TOP / "config" / "rules", rules)
+        screener.config.write_text(text + "rules: {folder: rules}\n")
+        self.assertIn("new_rules=0", self.reload(screener, "ok"))
+        issuers = rules / "personal_number_issuers.csv"
+        issuers.write_text(issuers.read_text() + "FRA\n")
+        self.assertIn("new_rules=1", self.reload(screener, "ok"))
+        issuers.write_text("issuer\nQQQ\n")
+        self.assertIn("'QQQ' is no issuer", self.reload(screener, "failed"))
+        issuers.write_text("issuer\nFRA\n")
+        aliases = rules / "country_aliases.csv"
+        aliases.write_text(aliases.read_text() + "QQQ,FRA\n")
+        self.assertIn("restart", self.reload(screener, "failed"))
+        screener.config.write_text(text)
+        self.assertIn("new_rules=1", self.reload(screener, "ok"))
 
     def check_a_taken_port(self, screener):
         other = self.folder / "other"

@@ -263,7 +263,8 @@ class EveryKeyWrongInTurn(Case):
             mapping = at(values, path)
             slip = name + "q"
             mapping[slip] = mapping.pop(name)
-            self.refuses(values, (*path, slip), rf"^unknown key: (is '\w+' meant\?|here may stand )")
+            what = r"^unknown key: (is '\w+' meant\?|here may stand )"
+            self.refuses(values, (*path, slip), what)
 
     def test_value_of_another_kind_or_beyond_the_limits_is_told_with_what_is_allowed(self):
         count = 0

@@ -951,6 +951,92 @@ static char *read_file(const char *path)
     return text;
 }
 
+/* --- read again by a running process --------------------------------------------------------- */
+
+static void expect_taken(const char *running, const char *fresh, const char *taken,
+                         const char *left)
+{
+    struct config *before = parse(running);
+    struct config *after = parse(fresh);
+    struct config_changes changes;
+    config_take(before, after, &changes);
+    cr_assert_str_eq(changes.taken, taken, "%s", fresh);
+    cr_assert_str_eq(changes.left, left, "%s", fresh);
+    config_take(before, after, &changes);
+    cr_assert_str_eq(changes.taken, "", "taken already");
+    cr_assert_str_eq(changes.left, left, "needs a restart still");
+    config_close(after);
+    config_close(before);
+}
+
+Test(config, running_process_takes_what_it_can)
+{
+    struct config *running = parse(MINIMAL);
+    struct config *fresh = parse(MINIMAL "outputs: {due_page_s: 5, due_review_s: 6}\n"
+                                         "feed: {wait_s: 7, when_stale: hold}\n"
+                                         "commit_interval_ms: 200\n"
+                                         "log: {level: error, format: json}\n");
+    struct config_changes changes;
+    config_take(running, fresh, &changes);
+    config_close(fresh);
+    cr_assert_str_eq(changes.taken,
+                     "commit_interval_ms, outputs.due_page_s, outputs.due_review_s, feed.wait_s, "
+                     "feed.when_stale, log.level, log.format");
+    cr_assert_str_eq(changes.left, "");
+    cr_assert_eq(config_number(&running->due_s[CLASS_PAGE]), 5);
+    cr_assert_eq(config_number(&running->due_s[CLASS_REVIEW]), 6);
+    cr_assert_eq(config_number(&running->feed_wait_s), 7);
+    cr_assert(config_switch(&running->feed_hold_when_stale));
+    cr_assert_eq(running->commit_interval_ms, 200);
+    cr_assert_eq(running->log_level, LOG_LEVEL_ERROR);
+    cr_assert(running->log_json);
+    config_close(running);
+}
+
+Test(config, what_needs_a_restart_is_named_and_stays)
+{
+    expect_taken(MINIMAL, MINIMAL, "", "");
+    expect_taken(MINIMAL, MINIMAL "rules: {folder: r}\n", "", ""); /* the caller's to take */
+    expect_taken(MINIMAL, MINIMAL "workers: 63\ngroup: g\nlog: {level: warn}\n", "log.level",
+                 "group, workers");
+    expect_taken(MINIMAL, MINIMAL "start: latest\nhttp: {listen: off}\n", "", "start, http.listen");
+    expect_taken(MINIMAL "start: 2026-01-01T00:00:00Z\n", MINIMAL "start: 2026-01-01T00:00:01Z\n",
+                 "", "start");
+    expect_taken(MINIMAL, MINIMAL "topics: {t: {a: b}}\n", "", "topics");
+    expect_taken(MINIMAL "topics: {t: {a: b}}\n", MINIMAL "topics: {t: {a: c}}\n", "", "topics");
+    expect_taken(MINIMAL, INPUTS STORE KEYS "kafka: {bootstrap.servers: 'c:9092'}\n", "", "kafka");
+    expect_taken(MINIMAL, KAFKA STORE KEYS "inputs: [{topic: t, preset: banking}]\n", "", "inputs");
+    expect_taken(MINIMAL,
+                 KAFKA STORE KEYS "inputs: [{topic: t, preset: booking, event: {id: x}}]\n", "",
+                 "inputs");
+    expect_taken(KAFKA STORE KEYS "inputs: [{topic: t, documents: [{path: a, number: b}]}]\n",
+                 KAFKA STORE KEYS "inputs: [{topic: t, documents: [{path: a, number: c}]}]\n", "",
+                 "inputs");
+}
+
+/* Whatever is added to the table: a change of it is told one way or the other. */
+Test(config, every_number_and_choice_is_compared)
+{
+    struct config *running = parse(MINIMAL);
+    struct config *fresh = parse(MINIMAL);
+    struct config_changes changes;
+    uint32_t reloadable = 0;
+    for (size_t i = 0; i < config_properties_count; i++) {
+        const struct config_property *property = &config_properties[i];
+        uint32_t *place = (uint32_t *)((char *)fresh + property->offset);
+        if (property->scope != CONFIG_SCOPE_TOP || property->type != CONFIG_NUMBER)
+            continue;
+        *place += 1;
+        config_take(running, fresh, &changes);
+        cr_assert_not_null(
+            strstr(property->reloadable ? changes.taken : changes.left, property->name));
+        reloadable += property->reloadable;
+    }
+    cr_assert_gt(reloadable, 3);
+    config_close(fresh);
+    config_close(running);
+}
+
 /* `checkit config reference` prints what belongs between the two markers. */
 Test(config, the_readme_holds_the_reference_as_it_is)
 {

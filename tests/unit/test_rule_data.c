@@ -31,8 +31,7 @@ static struct rule_data *open_assets(void)
     return data;
 }
 
-/* Opens a folder with these files, or reloads from it when *data is there; NULL: that file is not
- * there. */
+/* Opens a folder with these files; NULL: that file is not there. */
 static enum status open_files(const char *const files[FILES], struct rule_data **data,
                               struct error *err)
 {
@@ -48,8 +47,7 @@ static enum status open_files(const char *const files[FILES], struct rule_data *
         cr_assert_eq(fwrite(files[i], 1, strlen(files[i]), file), strlen(files[i]));
         cr_assert_eq(fclose(file), 0);
     }
-    enum status status =
-        *data ? rule_data_reload(*data, folder, err) : rule_data_open(folder, data, err);
+    enum status status = rule_data_open(folder, data, err);
     for (int i = 0; i < FILES; i++)
         unlink(paths[i]);
     cr_assert_eq(rmdir(folder), 0);
@@ -462,56 +460,77 @@ Test(rule_data, template_repeated_refused)
                               "FRA,ID_CARD,D{3}\nDEU,PASSPORT,D{3}\nFRA,PASSPORT,D{4}\n"));
 }
 
-/* --- reloading ------------------------------------------------------------------------------- */
+/* --- others taken while it is used --- */
 
-static const struct issuer fra = {{'F', 'R', 'A'}};
-
-static enum status reload_with(struct rule_data *data, int file, const char *content,
-                               struct error *err)
+static struct issuer issuer_named(const char *code)
 {
-    const char *files[FILES];
-    memcpy(files, sound, sizeof files);
-    files[file] = content;
-    return open_files(files, &data, err);
+    struct issuer issuer;
+    memcpy(issuer.code, code, sizeof issuer.code);
+    return issuer;
 }
 
-Test(rule_data, reloaded_templates_and_personal_numbers_are_in_effect)
+static bool take(struct rule_data *data, int file, const char *content)
 {
     struct error err = {0};
-    struct rule_data *data = open_with(0, sound[0]);
+    bool changed;
+    cr_assert_eq(rule_data_take(data, open_with(file, content), &changed, &err), STATUS_OK, "%s",
+                 err.text);
+    return changed;
+}
+
+Test(rule_data, issuers_taken_count_from_then_on)
+{
+    struct rule_data *data = open_with(PERSONAL, sound[PERSONAL]);
+    cr_assert_not(rule_data_is_personal_number(data, issuer_named("DEU")));
+    cr_assert(take(data, PERSONAL, "issuer\nDEU\n"));
+    cr_assert(rule_data_is_personal_number(data, issuer_named("DEU")));
+    cr_assert_not(rule_data_is_personal_number(data, issuer_named("CHN")));
+    cr_assert(take(data, PERSONAL, sound[PERSONAL]));
+    cr_assert(rule_data_is_personal_number(data, issuer_named("CHN")));
+    rule_data_close(data);
+}
+
+Test(rule_data, templates_taken_count_and_who_asked_before_goes_on)
+{
+    static const struct issuer fra = {{'F', 'R', 'A'}};
+    struct rule_data *data = open_with(TEMPLATES, sound[TEMPLATES]);
     const struct templates *before = rule_data_templates(data, fra);
     cr_expect_eq(before->count, 2);
-    cr_expect_not(rule_data_is_personal_number(data, fra));
-    cr_assert_eq(reload_with(data, 2, "issuer,type,template\nFRA,VISA,D{9}\n", &err), STATUS_OK,
-                 "%s", err.text);
+    cr_assert(take(data, TEMPLATES, "issuer,type,template\nFRA,VISA,D{9}\n"));
     cr_expect_eq(rule_data_templates(data, fra)->count, 1);
-    cr_expect_eq(before->count, 2, "who asked before may go on");
+    cr_expect_eq(before->count, 2);
     cr_expect(templates_fit(before, TYPE_ID_CARD, "123456789012", 12));
-    cr_assert_eq(reload_with(data, 3, "issuer\nFRA\n", &err), STATUS_OK, "%s", err.text);
-    cr_expect_eq(rule_data_templates(data, fra)->count, 2);
-    cr_expect(rule_data_is_personal_number(data, fra));
     rule_data_close(data);
 }
 
-Test(rule_data, reload_with_a_fault_changes_nothing)
+Test(rule_data, the_same_again_is_no_change)
 {
-    struct error err = {0};
-    struct rule_data *data = open_with(0, sound[0]);
-    cr_expect_eq(reload_with(data, 2, "issuer,type,template\nFRA,VISA,?\n", &err), STATUS_FAIL);
-    cr_expect_eq(err.exit_code, EX_CONFIG);
-    cr_expect(strstr(err.text, "line 2"), "%s", err.text);
-    cr_expect_eq(rule_data_templates(data, fra)->count, 2);
+    struct rule_data *data = open_with(PERSONAL, sound[PERSONAL]);
+    cr_assert_not(take(data, PERSONAL, "# said otherwise\nissuer\nCHN\n"));
+    cr_assert(take(data, TEMPLATES, "issuer,type,template\nFRA,PASSPORT,D{9}\n"));
+    cr_assert_not(take(data, TEMPLATES, "issuer,type,template\nFRA,PASSPORT,DDDD{6}\n"));
+    cr_assert(take(data, TEMPLATES, "issuer,type,template\nFRA,VISA,D{9}\n"));
     rule_data_close(data);
 }
 
-Test(rule_data, reload_with_other_codes_is_refused)
+Test(rule_data, other_countries_or_aliases_are_not_taken)
 {
-    struct error err = {0};
-    struct rule_data *data = open_with(0, sound[0]);
-    cr_expect_eq(reload_with(data, 1, "alias,issuer\nD,DEU\n", &err), STATUS_FAIL);
-    cr_expect_eq(err.exit_code, EX_CONFIG);
-    cr_expect(strstr(err.text, "aliases"), "%s", err.text);
-    expect_known(data, "UNO", "UNO");
-    cr_expect_eq(rule_data_templates(data, fra)->count, 2);
+    static const struct {
+        int file;
+        const char *content;
+    } others[] = {{COUNTRIES, "alpha_2,alpha_3\nFR,FRA\nDE,DEU\nHK,HKG\nCN,CHN\nNL,NLD\n"},
+                  {ALIASES, "alias,issuer\nD,DEU\nHK,CHN\nHKG,CHN\nUNO,UNO\nXXX,-\n"}};
+    struct rule_data *data = open_with(PERSONAL, sound[PERSONAL]);
+    uint64_t hash = rule_data_canonical_hash(data);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct error err = {0};
+        bool changed = true;
+        struct rule_data *fresh = open_with(others[i].file, others[i].content);
+        cr_assert_eq(rule_data_take(data, fresh, &changed, &err), STATUS_FAIL);
+        cr_assert_eq(err.exit_code, EX_CONFIG);
+        cr_assert_not_null(strstr(err.text, "restart"), "%s", err.text);
+        cr_assert_not(changed);
+        cr_assert_eq(rule_data_canonical_hash(data), hash);
+    }
     rule_data_close(data);
 }

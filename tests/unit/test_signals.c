@@ -59,3 +59,19 @@ Test(signals, pipe_nobody_reads_is_an_error_and_not_the_end)
     cr_assert_eq(errno, EPIPE);
     cr_assert_eq(close(ends[1]), 0);
 }
+
+Test(signals, hangup_is_told_apart_and_a_stop_comes_first)
+{
+    signals_block_with_reload();
+    cr_assert_eq(signals_next(0), SIGNALS_NONE);
+    cr_assert_eq(kill(getpid(), SIGHUP), 0);
+    cr_assert_not(signals_wait(NULL, 0));
+    cr_assert_eq(signals_next(PATIENCE_MS), SIGNALS_RELOAD);
+    cr_assert_eq(signals_next(0), SIGNALS_NONE);
+    cr_assert_eq(kill(getpid(), SIGHUP), 0);
+    cr_assert_eq(kill(getpid(), SIGTERM), 0);
+    cr_assert_eq(signals_next(PATIENCE_MS), SIGNALS_STOP);
+    cr_assert_eq(signals_next(PATIENCE_MS), SIGNALS_RELOAD);
+    cr_assert_eq(kill(getpid(), SIGINT), 0);
+    cr_assert_eq(signals_next(PATIENCE_MS), SIGNALS_STOP);
+}
