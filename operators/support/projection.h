@@ -41,6 +41,10 @@ enum status projection_compile_change(const char *schema, size_t schema_size,
 
 void projection_close(struct projection *projection);
 
+/* The index-th of the optional paths that the schema lacks, as the mapping has it: what it should
+ * give stays empty in every alert. NULL when there are fewer. Borrowed from the mapping. */
+const char *projection_absent(const struct projection *projection, uint32_t index);
+
 /* Documents of one datum, in the order they stand in it, the first `skip` left out. Stops when out
  * is full: *more is then true. Returns RECORD_OK, RECORD_DATUM_INVALID or
  * RECORD_TOO_MANY_DOCUMENTS; with the latter two nothing of the record counts. Texts written out

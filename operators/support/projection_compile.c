@@ -362,6 +362,26 @@ static enum status refuse_number(struct compiler *compiler, const struct documen
     return error_fail(compiler->err, EX_DATAERR, "the schema lacks the number path \"%s\"", path);
 }
 
+static void note_absent(struct compiler *compiler, const char *path)
+{
+    struct projection *projection = compiler->projection;
+    if (path && projection->absent_count < ABSENT_MAX)
+        projection->absent[projection->absent_count++] = path;
+}
+
+static void note_absent_of_row(struct compiler *compiler, const struct document_mapping *mapping,
+                               struct want found)
+{
+    const char *const paths[ROW_FIELDS] = {NULL, mapping->issuer, mapping->type,
+                                           mapping->nationality};
+    for (uint32_t field = ROW_NUMBER + 1; field < ROW_FIELDS; field++) {
+        compiler->row_field = field;
+        if (compiler_resolve(compiler, compiler->schema->root, found) == RESOLUTION_ABSENT)
+            note_absent(compiler, paths[field]);
+    }
+    compiler->row_field = ROW_NUMBER;
+}
+
 /* Of a document path's alternatives the first that the schema has, down to a number. */
 static enum status find_row(struct compiler *compiler, uint32_t index,
                             const struct document_mapping *mapping, struct want *found)
@@ -374,6 +394,8 @@ static enum status find_row(struct compiler *compiler, uint32_t index,
         *found = compiler->wants[list.first + i];
         highest = compiler_resolve(compiler, compiler->schema->root, *found);
     }
+    if (highest == RESOLUTION_FOUND)
+        note_absent_of_row(compiler, mapping, *found);
     TRY(check_limits(compiler));
     return highest == RESOLUTION_FOUND ? STATUS_OK : refuse_number(compiler, mapping, highest);
 }
@@ -420,6 +442,8 @@ static enum status check_field(struct compiler *compiler, const struct field *fi
     if (highest == RESOLUTION_ABSENT && field->is_required)
         return error_fail(compiler->err, EX_DATAERR, "the schema lacks the path \"%s\"",
                           field->path);
+    if (highest == RESOLUTION_ABSENT)
+        note_absent(compiler, field->path);
     return STATUS_OK;
 }
 
@@ -531,6 +555,11 @@ enum status projection_compile_change(const char *schema, size_t schema_size,
                                       struct projection **out, struct error *err)
 {
     return compile(schema, schema_size, NULL, out, err);
+}
+
+const char *projection_absent(const struct projection *projection, uint32_t index)
+{
+    return index < projection->absent_count ? projection->absent[index] : NULL;
 }
 
 void projection_close(struct projection *projection)

@@ -267,6 +267,7 @@ struct compiler {
     uint32_t visits;
     int64_t *symbols_of;  /* owned; by type: where its symbols are, -1: not copied yet */
     int64_t *routines_of; /* owned; by type: where the routine is that skips it, -1: nowhere yet */
+    uint32_t row_field;   /* of a document: what is looked for where its path ends */
     enum type_kind wrong; /* of what a path was last found to end at in vain */
     enum status status;
     struct error *err;
@@ -361,6 +362,9 @@ struct row {
     uint32_t number_width;
 };
 
+/* Optional paths of a mapping: those of its rows, and of the event. */
+enum { ABSENT_MAX = MAPPING_PATHS_MAX * ROW_FIELDS + CONTEXT_FIELDS };
+
 struct projection {
     struct program documents; /* empty in a projection of changes */
     struct program context;   /* of a change: its fields */
@@ -369,6 +373,8 @@ struct projection {
     uint32_t context_slots;
     struct bytes *symbols; /* owned, each of them too */
     uint32_t symbols_count;
+    const char *absent[ABSENT_MAX]; /* of the mapping */
+    uint32_t absent_count;
     char *partner_fixed; /* owned copies, or NULL */
     char *sector_fixed;
 };

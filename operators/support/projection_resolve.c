@@ -74,7 +74,8 @@ static bool fits(const struct compiler *compiler, const struct schema_type *type
 static enum resolution at_end(struct compiler *compiler, uint32_t index, struct want want)
 {
     if (want.kind == WANT_DOCUMENT)
-        return compiler_resolve_any(compiler, index, compiler->row_wants[want.row][ROW_NUMBER]);
+        return compiler_resolve_any(compiler, index,
+                                    compiler->row_wants[want.row][compiler->row_field]);
     const struct schema_type *type = &compiler->schema->types[index];
     if (fits(compiler, type, want))
         return RESOLUTION_FOUND;

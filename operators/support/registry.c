@@ -317,6 +317,14 @@ enum status registry_id_of(struct registry *registry, const char *topic, const c
     return registry->source.id_of(registry->source.state, topic, our_schema, id, err);
 }
 
+enum status registry_latest_id(struct registry *registry, const char *topic, uint32_t *id,
+                               struct error *err)
+{
+    *id = 0;
+    return registry->source.latest ? registry->source.latest(registry->source.state, topic, id, err)
+                                   : STATUS_OK;
+}
+
 void registry_close(struct registry *registry)
 {
     if (!registry)

@@ -54,6 +54,11 @@ enum registry_answer registry_find(struct registry *registry, uint32_t id, struc
 enum registry_answer registry_find_fingerprint(struct registry *registry, uint64_t fingerprint,
                                                struct bytes *schema);
 
+/* The id of the latest version under the subject TOPIC-value, on the caller's thread; 0 when there
+ * is none, and of a folder always. EX_UNAVAILABLE when there is no answer. */
+enum status registry_latest_id(struct registry *registry, const char *topic, uint32_t *id,
+                               struct error *err) MUST_USE;
+
 /* The id of a schema of ours that is written to the topic, asked once at start, on the caller's
  * thread. Of a folder: of a file equal to it, white space aside; of several the lowest, so that all
  * processes agree. Of a registry: under the subject TOPIC-value, where it is registered first when

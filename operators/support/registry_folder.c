@@ -216,6 +216,6 @@ enum status registry_folder_open(const char *folder, struct registry_source *sou
                           strerrordesc_np(errno));
     (void)closedir(directory);
     char *copy = memory_copy_text(folder, strlen(folder));
-    *source = (struct registry_source){copy, copy, fetch, id_of, memory_free};
+    *source = (struct registry_source){copy, copy, fetch, id_of, NULL, memory_free};
     return STATUS_OK;
 }

@@ -395,6 +395,23 @@ static enum status id_of(void *state, const char *topic, const char *our_schema,
     return status;
 }
 
+static enum status latest_of(void *state, const char *topic, uint32_t *id, struct error *err)
+{
+    const struct http *http = state;
+    struct question question = {.topic = topic};
+    TRY(registry_transfer_open(http->config, NULL, &question.transfer, err));
+    ask(&question, "/subjects/", "/versions/latest");
+    *id = 0;
+    enum status status = STATUS_OK;
+    if (!take_id(&question, id) && !is_new_subject(&question))
+        status = error_fail(err, EX_UNAVAILABLE,
+                            "the schema registry gives no answer about the subject %s-value: %s",
+                            topic, question.reply.reason);
+    json_close(question.json);
+    registry_transfer_close(question.transfer);
+    return status;
+}
+
 /* --- open and close ------------------------------------------------------------------------- */
 
 static void close_http(void *state)
@@ -414,6 +431,7 @@ enum status registry_http_open(const struct config *config, const atomic_bool *c
         memory_free(http);
         return status;
     }
-    *source = (struct registry_source){config->schemas_registry, http, fetch, id_of, close_http};
+    *source = (struct registry_source){
+        config->schemas_registry, http, fetch, id_of, latest_of, close_http};
     return STATUS_OK;
 }

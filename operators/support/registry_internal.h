@@ -38,6 +38,8 @@ struct registry_source {
     struct registry_fetched (*fetch)(void *state, uint32_t id);
     enum status (*id_of)(void *state, const char *topic, const char *our_schema, uint32_t *id,
                          struct error *err);
+    enum status (*latest)(void *state, const char *topic, uint32_t *id,
+                          struct error *err); /* NULL: it knows no versions */
     void (*close)(void *state);
 };
 

@@ -68,6 +68,21 @@ enum status store_open_read_only(const char *path, const char *logs, const struc
                                  uint64_t canonical_hash, uint32_t readers, struct store **out,
                                  struct error *err) MUST_USE;
 
+/* What a store holds, whoever has it open meanwhile. */
+struct store_summary {
+    uint64_t format;
+    uint64_t entries_live;
+    uint64_t entries_withdrawn;
+    bool is_loading; /* its first load is not done: it counts nothing yet */
+    bool was_caught_up;
+    int64_t written_ms; /* when its files last changed, wall clock */
+};
+
+/* Reads and changes nothing, for commands. EX_CONFIG: another key's store, or a newer format;
+ * EX_DATAERR: damaged; EX_UNAVAILABLE: it cannot be read, or changed too much meanwhile. */
+enum status store_look(const char *path, const struct store_key *key, struct store_summary *out,
+                       struct error *err) MUST_USE;
+
 /* Renames the directory to PATH.quarantine, replacing an earlier one. */
 enum status store_quarantine(const char *path, struct error *err) MUST_USE;
 

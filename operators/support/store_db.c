@@ -256,6 +256,26 @@ enum status store_db_open(struct store *store, struct error *err)
     return status;
 }
 
+enum status store_db_open_meta(struct store *store, struct error *err)
+{
+    const char *names[] = {family_names[FAMILY_DEFAULT], family_names[FAMILY_META]};
+    rocksdb_column_family_handle_t *handles[] = {NULL, NULL};
+    char *message = NULL;
+    store->read_options = rocksdb_readoptions_create();
+    rocksdb_options_t *options = rocksdb_options_create();
+    rocksdb_options_set_info_log_level(options, INFO_LOG_FATAL);
+    const rocksdb_options_t *all[] = {options, options};
+    store->db = rocksdb_open_for_read_only_column_families(options, store->path, 2, names, all,
+                                                           handles, 0, &message);
+    rocksdb_options_destroy(options);
+    store->families[FAMILY_DEFAULT] = handles[0];
+    store->families[FAMILY_META] = handles[1];
+    if (!message)
+        return STATUS_OK;
+    store->db = NULL;
+    return store_db_error(store, "open", message, err);
+}
+
 void store_db_close(struct store *store)
 {
     if (store->db) {

@@ -260,6 +260,9 @@ struct store {
 enum status store_db_open(struct store *store, struct error *err) MUST_USE;
 void store_db_close(struct store *store);
 
+/* The meta family alone, to be read beside whoever writes; what is damaged leaves no mark. */
+enum status store_db_open_meta(struct store *store, struct error *err) MUST_USE;
+
 /* Turns RocksDB's message into our error and frees it: damage is EX_DATAERR, a lock held by
  * someone else and everything around the file system EX_UNAVAILABLE. Damage leaves a mark. */
 enum status store_db_error(const struct store *store, const char *doing, char *message,
@@ -503,6 +506,9 @@ enum status store_prepare_folder(const char *path, bool *is_new, struct error *e
 
 /* Checks that it is a store's, and that no damage was found in it. */
 enum status store_look_into_folder(const char *path, struct error *err) MUST_USE;
+
+/* When a file in it was last written, wall clock; 0: there is none. */
+int64_t store_files_written_ms(const char *path);
 
 /* Removes the files of a first load that was cut short. */
 void store_remove_sst_files(const char *path);

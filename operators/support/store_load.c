@@ -260,6 +260,46 @@ enum status store_load(struct store *store, uint64_t canonical_hash, struct erro
     return STATUS_OK;
 }
 
+/* --- looking at a store in use --------------------------------------------------------------- */
+
+static enum status look(struct store *store, struct store_summary *out, struct error *err)
+{
+    uint8_t format[FORMAT_SIZE] = {0};
+    size_t size;
+    TRY(get_meta(store, key_format, format, sizeof format, &size, err));
+    if (size == SIZE_MAX)
+        return error_fail(err, EX_DATAERR, "store '%s': no format", store->path);
+    TRY(check_format(store, format, size, err));
+    TRY(check_key(store, err));
+    TRY(load_counts(store, err));
+    struct value_reader reader = value_reader_of(bytes_of(format, sizeof format));
+    out->format = value_read(&reader, FORMAT_SIZE);
+    out->entries_live = store->entries_live;
+    out->entries_withdrawn = store->entries_withdrawn;
+    TRY(get_meta(store, key_loading, NULL, 0, &size, err));
+    out->is_loading = size != SIZE_MAX;
+    TRY(get_meta(store, key_caught_up, NULL, 0, &size, err));
+    out->was_caught_up = size != SIZE_MAX;
+    return STATUS_OK;
+}
+
+enum status store_look(const char *path, const struct store_key *key, struct store_summary *out,
+                       struct error *err)
+{
+    struct store *store = memory_new(1, sizeof *store);
+    *out = (struct store_summary){.written_ms = store_files_written_ms(path)};
+    store->path = memory_copy_text(path, strlen(path));
+    store->key = key;
+    store->in_memory = true; /* so that damage leaves no mark: that is for who owns it */
+    enum status status = store_db_open_meta(store, err);
+    if (status == STATUS_OK)
+        status = look(store, out, err);
+    store_db_close(store);
+    memory_free(store->path);
+    memory_free(store);
+    return status;
+}
+
 /* --- the feed's marks ----------------------------------------------------------------------- */
 
 enum status store_set_caught_up(struct store *store, struct error *err)

@@ -15,6 +15,7 @@
 #include "operators/support/projection.h"
 #include "operators/support/registry.h"
 #include "operators/support/rule_data.h"
+#include "operators/support/store.h"
 #include "pipeline/base/assets.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/config.h"
@@ -45,19 +46,20 @@ static const struct argument check_arguments[] = {
     {.name = "offline",
      .kind = ARGUMENT_SWITCH,
      .offset = offsetof(struct options, offline),
-     .help = "look at files and folders only, and ask no broker"},
+     .help = "look at files and folders only, and ask no one"},
     {0}};
 
 static const struct arguments_exit check_exits[] = {
-    {EX_UNAVAILABLE, "Kafka is not reached"},
+    {EX_UNAVAILABLE, "Kafka or the schema registry is not reached"},
     {EX_CONFIG, "a fault in FILE, or in what it names"},
     {0}};
 
 static const struct arguments_command check_command = {
     .name = "config check",
     .summary = "Reads the configuration as `screen` does, then looks at what it names: keys and\n"
-               "their modes, rule data, schemas and the mappings of inputs, the store's folder;\n"
-               "then at the brokers, every topic with its settings, and what we may do there.\n"
+               "their modes, rule data, schemas and every path of the inputs' mappings, what the\n"
+               "store holds (also beside a screener); then at the registry, the brokers, every "
+               "topic with its settings, and what we may do there.\n"
                "Each is one line: ok, warn, or fault with what to do.",
     .arguments = check_arguments,
     .examples = "checkit config check -c checkit.yaml\n"
@@ -152,14 +154,45 @@ static void tell_if_in_use(const struct config *config)
     (void)close(file);
 }
 
+/* What it holds, beside a process that has it open; a store that is not there is made at the start.
+ */
+static void tell_store(const struct config *config)
+{
+    struct store_key *key = NULL;
+    struct store_summary store;
+    struct error err = {0};
+    if (access(config->store_path, R_OK | X_OK) != 0 ||
+        store_key_open(config->store_key_path, &key, &err) != STATUS_OK)
+        return; /* told already */
+    enum status status = store_look(config->store_path, key, &store, &err);
+    store_key_close(key);
+    if (store.written_ms == 0)
+        printf("ok     store.path: empty: it is read from the feed at the start\n");
+    else if (status != STATUS_OK)
+        printf("warn   store.path: %s%s\n", err.text,
+               err.exit_code == EX_DATAERR ? ": the next start sets it aside and reads it anew"
+                                           : "");
+    else
+        printf("ok     store.path: format %" PRIu64 ", %" PRIu64 " entries and %" PRIu64
+               " withdrawn, %s, written %" PRId64 " s ago\n",
+               store.format, store.entries_live, store.entries_withdrawn,
+               store.is_loading      ? "its first load not done"
+               : store.was_caught_up ? "read to the feed's end"
+                                     : "never read to the feed's end",
+               (clock_wall_ms() - store.written_ms) / 1000);
+}
+
 /* --- mappings against the schemas there are --- */
 
-static bool fits(const struct input *input, struct bytes schema, struct error *why)
+/* The optional paths it lacks are added to absent. */
+static bool fits(const struct input *input, struct bytes schema, FILE *absent, struct error *why)
 {
     struct projection *projection = NULL;
     if (projection_compile((const char *)schema.data, schema.size, &input->mapping, &projection,
                            why) != STATUS_OK)
         return false;
+    for (uint32_t i = 0; projection_absent(projection, i); i++)
+        fprintf(absent, "%s%s", i == 0 ? "" : ", ", projection_absent(projection, i));
     projection_close(projection);
     return true;
 }
@@ -176,32 +209,56 @@ static bool find_schema(struct registry *registry, uint32_t id, struct bytes *sc
     return answer == REGISTRY_FOUND;
 }
 
-/* Schemas may still come, so that none fits is no fault yet; why not is told of each. */
+/* What is told of one input's mapping, collected over the schemas. */
+struct mapping_report {
+    char *reasons; /* why it fits none; of open_memstream, as the other */
+    size_t reasons_size;
+    char *absent; /* of the last that fits: optional paths it lacks */
+    size_t absent_size;
+    uint32_t fitting;
+};
+
+static void try_schema(const struct input *input, struct registry *registry, uint32_t id,
+                       FILE *reasons, struct mapping_report *report)
+{
+    struct bytes schema;
+    struct error reason = {0};
+    if (!find_schema(registry, id, &schema))
+        return;
+    free(report->absent); /* NOLINT: of open_memstream */
+    FILE *absent = open_memstream(&report->absent, &report->absent_size);
+    if (!absent)
+        return;
+    if (fits(input, schema, absent, &reason))
+        printf("%s%" PRIu32, report->fitting++ == 0 ? "ok     mapping: fits schema " : ", ", id);
+    else
+        fprintf(reasons, "       %" PRIu32 ": %s\n", id, reason.text);
+    (void)fclose(absent);
+}
+
+/* Schemas may still come, so that none fits is no fault yet; why not is told of each. A path that
+ * the schema lacks may be one of a later version: what it should give stays empty till then. */
 static void tell_mapping(const struct input *input, struct registry *registry, const uint32_t *ids,
                          uint32_t count)
 {
-    char *why = NULL;
-    size_t why_size = 0;
-    FILE *reasons = open_memstream(&why, &why_size);
-    uint32_t fitting = 0;
-    for (uint32_t i = 0; reasons && i < count; i++) {
-        struct bytes schema;
-        struct error reason = {0};
-        if (!find_schema(registry, ids[i], &schema))
-            continue;
-        if (fits(input, schema, &reason))
-            printf("%s%" PRIu32 ".avsc", fitting++ == 0 ? "ok     mapping: fits " : ", ", ids[i]);
-        else
-            fprintf(reasons, "       %" PRIu32 ".avsc: %s\n", ids[i], reason.text);
-    }
-    if (reasons)
-        (void)fclose(reasons);
-    if (fitting > 0)
+    struct mapping_report report = {0};
+    FILE *reasons = open_memstream(&report.reasons, &report.reasons_size);
+    if (!reasons)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        try_schema(input, registry, ids[i], reasons, &report);
+    (void)fclose(reasons);
+    if (report.fitting > 0)
         printf(": %s\n", input->topic);
     else
-        printf("warn   mapping: fits no schema of the folder: %s\n%s", input->topic,
-               why ? why : "");
-    free(why); /* NOLINT: of open_memstream */
+        printf("warn   mapping: fits no schema that can be found: %s\n%s", input->topic,
+               report.reasons);
+    if (report.fitting == 1 && report.absent_size > 0)
+        printf("warn   mapping: %s: the schema lacks optional paths, whose fields stay empty: %s: "
+               "correct or remove them\n",
+               input->topic, report.absent);
+    free(report.reasons); /* NOLINT: of open_memstream */
+    free(report.absent);  /* NOLINT: of open_memstream */
 }
 
 static uint32_t id_of_file(const char *name)
@@ -250,6 +307,39 @@ static void tell_mappings(const struct config *config)
     registry_close(registry);
 }
 
+/* By the subject that producers register under by default. True: the registry answers. */
+static bool tell_registered(const struct input *input, struct registry *registry)
+{
+    uint32_t id = 0;
+    struct error err = {0};
+    if (registry_latest_id(registry, input->topic, &id, &err) != STATUS_OK) {
+        printf("fault  schemas.registry: %s\n", err.text);
+        return false;
+    }
+    if (id > 0)
+        tell_mapping(input, registry, &id, 1);
+    else
+        printf("warn   mapping: %s: no subject %s-value in the registry to try it on\n",
+               input->topic, input->topic);
+    return true;
+}
+
+static enum status check_registry(const struct config *config, uint32_t *faults, struct error *err)
+{
+    struct registry *registry = NULL;
+    if (!config->schemas_registry)
+        return STATUS_OK;
+    TRY(registry_open(config, &registry, err));
+    bool answers = true;
+    for (uint32_t i = 0; i < config->inputs_count && answers; i++)
+        if (config->inputs[i].wire == WIRE_CONFLUENT)
+            answers = tell_registered(&config->inputs[i], registry);
+    registry_close(registry);
+    *faults += !answers;
+    return answers ? STATUS_OK
+                   : error_fail(err, EX_UNAVAILABLE, "the schema registry does not answer");
+}
+
 static const struct {
     const char *name;
     enum status (*check)(const struct config *config, struct error *err);
@@ -275,6 +365,7 @@ static uint32_t check_files(const char *path, const struct config *config)
         faults += ok ? 0 : 1;
     }
     tell_if_in_use(config);
+    tell_store(config);
     tell_mappings(config);
     return faults;
 }
@@ -283,6 +374,8 @@ static enum status check(const struct options *options, const struct config *con
                          struct error *err)
 {
     uint32_t faults = check_files(options->config, config);
+    if (!options->offline)
+        TRY(check_registry(config, &faults, err));
     if (!options->offline)
         TRY(config_online_check(config, &faults, stdout, err));
     if (faults == 0)

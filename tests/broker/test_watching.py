@@ -269,6 +269,7 @@ class Watching(unittest.TestCase):
         self.check_a_taken_port(screener)
         self.check_a_configuration_read_again(screener)
         self.check_rules_read_again(screener)
+        self.check_configuration_looked_at_meanwhile(screener)
         self.check_what_stands_on_the_metrics(screener)
         screener.process.send_signal(signal.SIGTERM)
         self.assertEqual(screener.process.wait(PATIENCE_S), 0, screener.read_log())
@@ -389,6 +390,19 @@ class Watching(unittest.TestCase):
         self.assertEqual(screener.sample("checkit_workers"), 2)
         screener.config.write_text(text)
         self.reload(screener, "ok")
+
+    def check_configuration_looked_at_meanwhile(self, screener):
+        """The store is read beside who writes it, and nothing of it is touched."""
+        store = self.folder / "store"
+        before = {file.name: file.stat().st_ino for file in store.iterdir()}
+        done = subprocess.run([CHECKIT, "config", "check", "--offline", "-c",
+                               str(screener.config)], capture_output=True, text=True,
+                              timeout=PATIENCE_S)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertIn(f"store.path: in use by process {screener.process.pid}\n", done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^ok     store.path: format \d+, 2 entries and 0 "
+                                      r"withdrawn, read to the feed's end, written \d+ s ago$")
+        self.assertEqual({file.name: file.stat().st_ino for file in store.iterdir()}, before)
 
     def check_rules_read_again(self, screener):
         text = screener.config.read_text()

@@ -544,14 +544,37 @@ class Config(Case):
         lines = self.check().splitlines()
         self.assertEqual(lines[0], f"ok     {self.config}: 1 input")
         self.assertEqual([line.split()[0] for line in lines], ["ok"] * 8)
-        self.assertEqual(lines[7], "ok     mapping: fits 1.avsc: bookings")
+        self.assertEqual(lines[7], "ok     mapping: fits schema 1: bookings")
 
     def test_check_tells_a_mapping_that_fits_no_schema(self):
         self.make_all()
         (self.folder / "schemas" / "1.avsc").unlink()
         output = self.check()
-        self.assertIn("warn   mapping: fits no schema of the folder: bookings\n", output)
-        self.assertRegex(output, r"\n {7}2\.avsc: .*travellers")
+        self.assertIn("warn   mapping: fits no schema that can be found: bookings\n", output)
+        self.assertRegex(output, r"\n {7}2: .*travellers")
+
+    def test_check_tells_optional_paths_the_schema_lacks(self):
+        self.make_all()
+        for path in (self.folder / "schemas").glob("[2-5].avsc"):
+            if "BookingEvent" not in path.read_text():
+                path.rename(path.with_suffix(".kept"))
+        self.config.write_text(CONFIG.replace("preset: booking", (
+            "documents: [{path: 'travellers[].documents[]', number: number, issuer: isuer, "
+            "type: type}], event: {id: event_id, place: plaice}")))
+        output = self.check(code=78)
+        self.assertIn(
+            "ok     mapping: fits schema 1: bookings\n"
+            "warn   mapping: bookings: the schema lacks optional paths, whose fields stay empty: "
+            "isuer, plaice: correct or remove them\n", output)
+
+    def test_check_tells_what_a_store_is(self):
+        self.make_all()
+        (self.folder / "store").mkdir()
+        self.assertIn("ok     store.path: empty: it is read from the feed at the start\n",
+                      self.check())
+        (self.folder / "store" / "CURRENT").write_text("no store\n")
+        self.assertRegex(self.check(), r"warn   store\.path: .*: the next start sets it aside")
+        self.assertEqual([file.name for file in (self.folder / "store").iterdir()], ["CURRENT"])
 
     def test_check_names_each_fault(self):
         output = self.check(code=78)

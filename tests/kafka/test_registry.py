@@ -5,6 +5,7 @@ import copy
 import io
 import json
 import os
+import subprocess
 import tempfile
 
 import fastavro
@@ -201,6 +202,23 @@ class OnRegistry(Case):
         self.process.start().wait_ready()
         self.assertEqual(self.process.logged("schema registered"), [])
         self.check_all_screened(1)
+
+    def check_config(self):
+        done = subprocess.run([harness.CHECKIT, "config", "check", "-c", self.process.config],
+                              capture_output=True, text=True, timeout=WAIT_S)
+        return done.returncode, done.stdout
+
+    def test_configuration_is_tried_on_what_is_registered(self):
+        bookings, banking = self.topics.bookings, self.topics.banking
+        _, said = self.check_config()
+        self.assertIn(f"ok     mapping: fits schema {self.ids['BookingEvent']}: {bookings}\n", said)
+        self.assertIn(f"warn   mapping: {banking}: no subject {banking}-value in the registry", said)
+        self.registry.freeze()
+        code, said = self.check_config()
+        self.registry.thaw()
+        self.assertEqual(code, 69)
+        self.assertIn(f"fault  schemas.registry: the schema registry gives no answer about the "
+                      f"subject {bookings}-value: ", said)
 
     def test_unknown_id_is_a_dead_letter_for_sure(self):
         self.start()
