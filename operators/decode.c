@@ -22,7 +22,7 @@ struct decode {
     struct environment environment;
     struct compiled **compiled; /* each stays where it is: records borrow from it */
     uint32_t compiled_count;
-    const struct compiled *last[INPUTS_MAX]; /* an input rarely changes its schema */
+    const struct compiled *last[CONSUMED_MAX]; /* an input rarely changes its schema */
 };
 
 static void decode_close(void *state)

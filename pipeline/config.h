@@ -66,10 +66,11 @@ struct config {
     int64_t start_time_ms; /* with START_TIME */
     uint32_t commit_interval_ms;
 
-    struct input inputs[INPUTS_MAX];
+    struct input inputs[CONSUMED_MAX]; /* the screener may add the heartbeat's behind them */
     uint32_t inputs_count;
 
     const char *alerts_topic;
+    const char *alerts_test_topic; /* of entries flagged TEST */
     const char *receipts_topic;
     const char *dead_letters_topic;
     uint32_t due_s[CLASS_COUNT]; /* an alert's due_by = received_at + this */
@@ -77,6 +78,13 @@ struct config {
     const char *feed_topic;
     uint32_t feed_wait_s;
     bool feed_hold_when_stale; /* when_stale: hold; else screen, alerts marked stale */
+
+    const char *heartbeat_topic;
+    uint32_t heartbeat_interval_s; /* 0: off */
+
+    /* What the screener found out before its workers began, not of the file. */
+    bool consumes_heartbeat; /* the last input is the heartbeat's */
+    bool lacks_alerts_test;  /* the topic does not exist: alerts of TEST entries are not sent */
 
     const char *store_path;
     const char *store_key_path;

@@ -7,7 +7,7 @@
 #include "pipeline/config_tree.h"
 
 enum {
-    CONFIG_TOPICS_MAX = INPUTS_MAX + 4,
+    CONFIG_TOPICS_MAX = INPUTS_MAX + 6,
     CONFIG_URLS_MAX = 16,
     CONFIG_SECRET_SIZE = 4096, /* of one, with its NUL */
     CONFIG_SECRETS_MAX = 32,   /* held elsewhere, in one file */

@@ -82,6 +82,10 @@ const struct config_property config_properties[] = {
 
     {TOP(alerts_topic), .group = "outputs", .name = "alerts", .type = CONFIG_TOPIC,
      .fallback = "alerts", .help = "topic of alerts"},
+    {TOP(alerts_test_topic), .group = "outputs", .name = "alerts_test", .type = CONFIG_TOPIC,
+     .fallback = "alerts.test",
+     .help = "topic of alerts on entries flagged TEST, which go nowhere else; without it they are "
+             "not sent"},
     {TOP(receipts_topic), .group = "outputs", .name = "receipts", .type = CONFIG_TOPIC,
      .fallback = "receipts",
      .help = "topic of receipts: what was screened, against which state of the list"},
@@ -103,6 +107,14 @@ const struct config_property config_properties[] = {
     {TOP(feed_hold_when_stale), .group = "feed", .name = "when_stale", .type = CONFIG_SWITCH,
      .choices = "screen|hold", .fallback = "screen", .reloadable = true,
      .help = "after `wait_s`: screen, or hold all records until the feed is reached"},
+
+    {TOP(heartbeat_topic), .group = "heartbeat", .name = "topic", .type = CONFIG_TOPIC,
+     .fallback = "heartbeat",
+     .help = "topic of our own events, screened like an input: each proves the whole way up to its "
+             "alert in `outputs.alerts_test` (`checkit feed --test-entry` lists their document)"},
+    {TOP(heartbeat_interval_s), .group = "heartbeat", .name = "interval_s", .type = CONFIG_NUMBER,
+     .min = 0, .max = DAY_S, .fallback = "60", .unit = "s",
+     .help = "how often this process sends one; 0: never, and others' are not screened either"},
 
     {TOP(store_path), .group = "store", .name = "path", .type = CONFIG_FILE, .required = true,
      .help = "folder of the list on disk, one a process; made when it is not there"},

@@ -38,8 +38,9 @@ static bool same_scope(enum config_scope scope, const void *a, const void *b);
 
 static bool same_inputs(const struct config *a, const struct config *b)
 {
-    bool same = a->inputs_count == b->inputs_count;
-    for (uint32_t i = 0; same && i < a->inputs_count; i++)
+    uint32_t count = a->inputs_count - a->consumes_heartbeat;
+    bool same = count == b->inputs_count - b->consumes_heartbeat;
+    for (uint32_t i = 0; same && i < count; i++)
         same = same_scope(CONFIG_SCOPE_INPUT, &a->inputs[i], &b->inputs[i]);
     return same;
 }

@@ -35,6 +35,7 @@ enum {
 
     /* Configuration */
     INPUTS_MAX = 64,
+    CONSUMED_MAX = INPUTS_MAX + 1, /* and the heartbeat's topic */
     WORKERS_MAX = 64,
     WORKER_PARTITIONS_MAX = 4096 /* partitions one worker can be assigned */
 };

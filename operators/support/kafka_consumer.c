@@ -120,7 +120,7 @@ enum status kafka_reader_open(const struct config *config, const char *topic, co
 enum status kafka_inputs_open(const struct config *config, const char *client,
                               struct kafka_consumer **out, struct error *err)
 {
-    const char *topics[INPUTS_MAX];
+    const char *topics[CONSUMED_MAX];
     for (uint32_t i = 0; i < config->inputs_count; i++)
         topics[i] = config->inputs[i].topic;
     return open_reader(config, topics, config->inputs_count, client, out, err);

@@ -87,8 +87,9 @@ static enum status read_rows(struct change_list *list, struct change_csv *change
     }
 }
 
-static enum status read_file(struct change_list *list, const char *name, int file,
-                             struct error *err)
+/* file -1: text instead. */
+static enum status read_source(struct change_list *list, const char *name, int file,
+                               struct bytes text, struct error *err)
 {
     const struct change_list_settings *settings = &list->settings;
     struct stat info = {0};
@@ -99,6 +100,7 @@ static enum status read_file(struct change_list *list, const char *name, int fil
                                  .total = has_size ? (uint64_t)info.st_size : 0};
     struct change_csv_settings csv = {.name = name,
                                       .file = file,
+                                      .text = text,
                                       .rules = settings->rules,
                                       .contributor = settings->contributor,
                                       .effective_at_ms = settings->effective_at_ms};
@@ -109,6 +111,19 @@ static enum status read_file(struct change_list *list, const char *name, int fil
     progress_end(settings->progress);
     change_csv_close(changes);
     return status;
+}
+
+static enum status read_file(struct change_list *list, const char *name, int file,
+                             struct error *err)
+{
+    return read_source(list, name, file, bytes_of(NULL, 0), err);
+}
+
+enum status change_list_read_text(struct change_list *list, const char *name, struct bytes text,
+                                  struct error *err)
+{
+    assert(!list->is_finished);
+    return read_source(list, name, -1, text, err);
 }
 
 enum status change_list_read(struct change_list *list, const char *path, struct error *err)

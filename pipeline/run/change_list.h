@@ -45,6 +45,10 @@ void change_list_close(struct change_list *list); /* may be NULL */
 enum status change_list_read(struct change_list *list, const char *path,
                              struct error *err) MUST_USE;
 
+/* The same from text; name stands for the path. */
+enum status change_list_read_text(struct change_list *list, const char *name, struct bytes text,
+                                  struct error *err) MUST_USE;
+
 /* Once, after the last file: judges what only the whole can tell. *valid: what will be given back.
  */
 enum status change_list_finish(struct change_list *list, struct change_counts *valid,

@@ -9,6 +9,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/run/arguments.h"
 #include "pipeline/run/change_send.h"
+#include "pipeline/run/heartbeat.h"
 #include "pipeline/run/signals.h"
 
 enum { FILES_MAX = 4096, DAY_S = 86400, SUMMARY_SIZE = 512 };
@@ -19,6 +20,7 @@ struct options {
     const char *rejections;
     bool skip_rejected;
     bool dry_run;
+    bool test_entry;
     uint64_t timeout_s;
 };
 
@@ -48,6 +50,10 @@ static const struct argument arguments[] = {
      .value = "FILE",
      .offset = offsetof(struct options, rejections),
      .help = "write rejections to FILE, as CSV, instead of standard error"},
+    {.name = "test-entry",
+     .kind = ARGUMENT_SWITCH,
+     .offset = offsetof(struct options, test_entry),
+     .help = "send the TEST entry that heartbeats name: once for a list, before any CSV"},
     {.name = "timeout-s",
      .kind = ARGUMENT_NUMBER,
      .value = "N",
@@ -76,10 +82,11 @@ static const struct arguments_command command = {
         "number and issuer.",
     .arguments = arguments,
     .operands = "CSV...",
-    .operands_min = 1,
+    .operands_min = 0,
     .operands_max = FILES_MAX,
     .examples = "checkit feed -c checkit.yaml --dry-run list.csv\n"
                 "checkit feed -c checkit.yaml --contributor FRA list.csv corrections.csv\n"
+                "checkit feed -c checkit.yaml --test-entry\n"
                 "zcat list.csv.gz | checkit feed -c checkit.yaml -",
     .exits = exits,
 };
@@ -131,6 +138,15 @@ static enum status find_schema_id(struct job *job, struct error *err)
 
 /* --- reading --- */
 
+/* The entry of heartbeat.h, as a row. */
+static enum status read_test_entry(struct job *job, struct error *err)
+{
+    static const char row[] =
+        "entry_id,op,revision,number,issuer,type,loss,flags,contributor\n" TEST_ENTRY_ID
+        ",UPSERT,1," TEST_ENTRY_NUMBER "," TEST_ENTRY_ISSUER ",PASSPORT,INVALID,TEST,checkit\n";
+    return change_list_read_text(job->list, "the TEST entry", bytes_of_text(row), err);
+}
+
 static enum status read_files(struct job *job, struct error *err)
 {
     const struct change_list_settings settings = {
@@ -142,6 +158,8 @@ static enum status read_files(struct job *job, struct error *err)
         .progress = &job->progress,
     };
     job->list = change_list_open(&settings);
+    if (job->options->test_entry)
+        TRY(read_test_entry(job, err));
     for (uint32_t i = 0; i < job->files->count; i++)
         TRY(change_list_read(job->list, job->files->items[i], err));
     return change_list_finish(job->list, &job->counts, err);
@@ -220,6 +238,8 @@ enum status command_feed(int argc, char **argv, struct error *err)
     TRY(arguments_parse(&command, argc, argv, &options, &operands, err));
     if (operands.help_shown)
         return STATUS_OK;
+    if (operands.count == 0 && !options.test_entry)
+        return error_fail(err, EX_USAGE, "feed: CSV... is missing; see checkit feed --help");
     TRY(check_contributor(options.contributor, err));
     struct config *config = NULL;
     TRY(config_open(options.config, &config, err));

@@ -25,7 +25,7 @@ enum status demo_site_open(const struct demo_sizes *sizes, struct demo_site **ou
 void demo_site_close(struct demo_site *site);
 
 /* Lives as long as the site. Inputs: bookings and banking, each by its preset. */
-const struct config *demo_site_config(const struct demo_site *site);
+struct config *demo_site_config(const struct demo_site *site);
 const char *demo_site_folder(const struct demo_site *site);
 
 #endif

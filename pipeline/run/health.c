@@ -117,10 +117,44 @@ static void check_partitions(const struct view *view, struct check *check)
              held, view->lag_count);
 }
 
+/* Never a failure: documents are screened all the same, and silence proves nothing meanwhile. */
+static void check_heartbeat(const struct view *view, struct check *check)
+{
+    enum { INTERVALS_MAX = 3, MS_PER_S = 1000 };
+    static const char *const remedies[HEARTBEAT_TROUBLES] = {
+        [HEARTBEAT_NO_TOPIC] = "heartbeat.topic does not exist: checkit config topics -c FILE "
+                               "--create, then restart",
+        [HEARTBEAT_NO_TEST_TOPIC] = "outputs.alerts_test does not exist: checkit config topics -c "
+                                    "FILE --create, then restart",
+        [HEARTBEAT_NO_ENTRY] = "the list has no TEST entry: checkit feed --test-entry -c FILE",
+        [HEARTBEAT_NO_CLIENT] = "no heartbeat can be sent or seen: the log says why",
+    };
+    static const char *const reasons[HEARTBEAT_TROUBLES] = {
+        [HEARTBEAT_NO_TOPIC] = "no_topic",
+        [HEARTBEAT_NO_TEST_TOPIC] = "no_test_topic",
+        [HEARTBEAT_NO_ENTRY] = "no_test_entry",
+        [HEARTBEAT_NO_CLIENT] = "no_client",
+    };
+    if (!view->heartbeat || !atomic_load(&view->heartbeat->is_on))
+        return;
+    int trouble = atomic_load(&view->heartbeat->trouble);
+    int64_t age_ms = view_heartbeat_age_ms(view);
+    if (trouble != HEARTBEAT_WELL)
+        find(check, LEVEL_DEGRADED, reasons[trouble], "%s", remedies[trouble]);
+    else if (age_ms > (int64_t)view->config->heartbeat_interval_s * MS_PER_S * INTERVALS_MAX)
+        find(check, LEVEL_DEGRADED, "heartbeat_late",
+             "no heartbeat has come through for %" PRId64
+             " s: see to lag, output and the other processes of the group",
+             age_ms / MS_PER_S);
+}
+
 static const struct {
     const char *name;
     void (*check)(const struct view *view, struct check *check);
-} checks[] = {{"list", check_list}, {"workers", check_workers}, {"partitions", check_partitions}};
+} checks[] = {{"list", check_list},
+              {"workers", check_workers},
+              {"partitions", check_partitions},
+              {"heartbeat", check_heartbeat}};
 
 enum { CHECKS = sizeof checks / sizeof *checks };
 
@@ -204,10 +238,21 @@ static void put_partitions(const struct view *view, struct json *object)
     json_put(object, "first_held", list);
 }
 
+static void put_heartbeat(const struct view *view, struct json *object)
+{
+    bool is_on = view->heartbeat && atomic_load(&view->heartbeat->is_on);
+    json_put_bool(object, "on", is_on);
+    if (!is_on)
+        return;
+    json_put_number(object, "age_seconds", (double)view_heartbeat_age_ms(view) / 1000);
+    json_put_whole(object, "sent", (int64_t)atomic_load(&view->heartbeat->beats));
+    json_put_whole(object, "failed", (int64_t)atomic_load(&view->heartbeat->failures));
+}
+
 uint32_t health_write_ready(const struct view *view, struct buffer *out)
 {
     static void (*const put_figures[CHECKS])(const struct view *view, struct json *object) = {
-        put_list, put_workers, put_partitions};
+        put_list, put_workers, put_partitions, put_heartbeat};
     struct check results[CHECKS];
     enum level worst = run_checks(view, results);
     struct json *answer = new_answer(view, "ready", worst < LEVEL_FAILED);

@@ -107,6 +107,23 @@ static void write_config(const struct view *view, struct buffer *out)
                   (uint64_t)view->config_read_ms);
 }
 
+static void write_heartbeat(const struct view *view, struct buffer *out)
+{
+    static const struct heartbeat_state none;
+    const struct heartbeat_state *state = view->heartbeat ? view->heartbeat : &none;
+    write_one(out, "checkit_heartbeats_total", "counter",
+              "Events of our own that were sent to be screened.", atomic_load(&state->beats));
+    write_one(out, "checkit_heartbeat_failures_total", "counter",
+              "Those whose alert was not seen before the next was due.",
+              atomic_load(&state->failures));
+    write_seconds(out, "checkit_heartbeat_last_success_timestamp_seconds", "gauge",
+                  "When the alert of one was last seen, in seconds since 1970; 0: never.",
+                  (uint64_t)atomic_load(&state->last_success_ms));
+    write_seconds(out, "checkit_heartbeat_age_seconds", "gauge",
+                  "Time since then, or since heartbeats began; 0 when they are off.",
+                  (uint64_t)view_heartbeat_age_ms(view));
+}
+
 /* --- screening ------------------------------------------------------------------------------ */
 
 #define COUNTER(member) offsetof(struct counters, member)
@@ -418,6 +435,7 @@ void metrics_write(const struct view *view, struct buffer *out)
 {
     write_process(view, out);
     write_config(view, out);
+    write_heartbeat(view, out);
     write_screening(view, out);
     write_workers(view, out);
     write_partitions(view, out);

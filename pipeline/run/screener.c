@@ -16,6 +16,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/run/feed.h"
+#include "pipeline/run/heartbeat.h"
 #include "pipeline/run/line.h"
 #include "pipeline/run/vitals.h"
 #include "pipeline/run/worker.h"
@@ -47,7 +48,7 @@ struct mark {
 };
 
 struct screener {
-    const struct config *config;
+    struct config *config;
     struct rule_data *rules;
     struct store_key *store_key;
     struct identity *identity;
@@ -56,6 +57,10 @@ struct screener {
     struct list_state list;
     struct kafka_consumer *asker; /* of the inputs; reads nothing, so no question waits */
     struct vitals *vitals;
+    struct heartbeat_state heartbeat_state;
+    struct heartbeat *heartbeat;
+    pthread_t heartbeat_id;
+    bool heartbeat_started;
     char cluster_id[CLUSTER_ID_SIZE];
     uint32_t alert_schema_id;
     uint32_t receipt_schema_id;
@@ -118,6 +123,75 @@ static void stop_feed(struct screener *screener)
     screener->feed_started = false;
 }
 
+/* --- the heartbeat thread --- */
+
+static bool topic_exists(struct screener *screener, const char *topic)
+{
+    struct kafka_topic_state state = {0};
+    struct error err = {0};
+    if (kafka_topic_state(screener->asker, topic, &state, &err) == STATUS_OK)
+        return state.exists;
+    LOG_WARN("heartbeat", "a topic cannot be asked for", LOG_TEXT("topic", topic),
+             LOG_TEXT("reason", err.text));
+    return false;
+}
+
+/* Before the workers are opened: from then on nobody may change the inputs. A message to a topic
+ * that is not there would be a failure to deliver, which ends a process. */
+static void prepare_heartbeat(struct screener *screener, enum screener_end end)
+{
+    struct config *config = screener->config;
+    struct heartbeat_state *state = &screener->heartbeat_state;
+    bool has_test_topic = topic_exists(screener, config->alerts_test_topic);
+    bool is_on = end == SCREENER_UNTIL_STOPPED && config->heartbeat_interval_s > 0;
+    bool has_topic = is_on && topic_exists(screener, config->heartbeat_topic);
+    config->lacks_alerts_test = !has_test_topic;
+    if (!is_on)
+        return;
+    atomic_store(&state->began_ms, clock_wall_ms());
+    atomic_store(&state->is_on, true);
+    if (!has_topic || !has_test_topic) {
+        atomic_store(&state->trouble, has_topic ? HEARTBEAT_NO_TEST_TOPIC : HEARTBEAT_NO_TOPIC);
+        LOG_WARN("heartbeat", "off until a restart: its topics do not exist",
+                 LOG_TEXT("remedy", "checkit config topics --create"));
+        return;
+    }
+    config->inputs[config->inputs_count++] =
+        (struct input){.topic = config->heartbeat_topic, .mapping = *mapping_preset("booking")};
+    config->consumes_heartbeat = true;
+    screener->heartbeat = heartbeat_open(&(struct heartbeat_settings){
+        config, screener->registry, screener->store, &screener->heartbeat_state});
+}
+
+static void *run_heartbeat(void *state)
+{
+    struct screener *screener = state;
+    while (!atomic_load(&screener->stop))
+        heartbeat_step(screener->heartbeat);
+    return NULL;
+}
+
+static enum status start_heartbeat(struct screener *screener, struct error *err)
+{
+    if (!screener->heartbeat)
+        return STATUS_OK;
+    int fault = pthread_create(&screener->heartbeat_id, NULL, run_heartbeat, screener);
+    if (fault)
+        return error_fail(err, EX_OSERR, "cannot start the heartbeat: %s", strerror(fault));
+    screener->heartbeat_started = true;
+    return STATUS_OK;
+}
+
+/* Once screener->stop is set. */
+static void stop_heartbeat(struct screener *screener)
+{
+    if (screener->heartbeat_started)
+        (void)pthread_join(screener->heartbeat_id, NULL);
+    screener->heartbeat_started = false;
+    heartbeat_close(screener->heartbeat);
+    screener->heartbeat = NULL;
+}
+
 /* --- opening --- */
 
 static enum status open_store(struct screener *screener, struct error *err)
@@ -150,6 +224,7 @@ static enum status open_parts(struct screener *screener, struct error *err)
 {
     const struct config *config = screener->config;
     TRY(vitals_open(config, &screener->list, &screener->vitals, err));
+    vitals_show_heartbeat(screener->vitals, &screener->heartbeat_state);
     TRY(rule_data_open(config->rules_folder, &screener->rules, err));
     TRY(store_key_open(config->store_key_path, &screener->store_key, err));
     TRY(identity_open(config->identity_key_path, &screener->identity, err));
@@ -160,7 +235,7 @@ static enum status open_parts(struct screener *screener, struct error *err)
     return start_feed(screener, err);
 }
 
-enum status screener_open(const struct config *config, struct screener **out, struct error *err)
+enum status screener_open(struct config *config, struct screener **out, struct error *err)
 {
     struct screener *screener = memory_new(1, sizeof *screener);
     screener->config = config;
@@ -309,6 +384,7 @@ static enum status ask_inputs(struct screener *screener, enum screener_end end, 
     enum status status = ask_all_inputs(screener, want_ends, &ends_count, err);
     if (status != STATUS_OK)
         return status == STATUS_RETRY ? STATUS_FAIL : status; /* 10 s without an answer */
+    prepare_heartbeat(screener, end);
 
     screener->settings = (struct worker_settings){
         .shared = {.config = screener->config,
@@ -484,6 +560,8 @@ enum status screener_run(struct screener *screener, enum screener_end end, scree
     screener->cpu_began_ns = clock_process_cpu_ns();
     enum status status = start_workers(screener, err);
     if (status == STATUS_OK)
+        status = start_heartbeat(screener, err);
+    if (status == STATUS_OK)
         status = watch(screener, end, wait, wait_state, err);
     atomic_store(&screener->feed_stop, true); /* which may take as long, so side by side */
     struct error stop_err = {0};
@@ -492,6 +570,7 @@ enum status screener_run(struct screener *screener, enum screener_end end, scree
         *err = stop_err;
         status = stop_status;
     }
+    stop_heartbeat(screener);
     stop_feed(screener);
     return status;
 }
@@ -644,6 +723,7 @@ void screener_close(struct screener *screener)
     if (!screener)
         return;
     stop_feed(screener);
+    stop_heartbeat(screener);
     vitals_close(screener->vitals); /* it looks at what is closed below */
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         worker_close(atomic_load(&screener->workers[i].worker));

@@ -13,9 +13,9 @@
 struct screener;
 
 /* Opens everything but the workers and starts the feed thread. A store that is corrupt or stands on
- * other rule data is set aside and read anew from the feed. config is borrowed until close. */
-enum status screener_open(const struct config *config, struct screener **out,
-                          struct error *err) MUST_USE;
+ * other rule data is set aside and read anew from the feed. config is borrowed until close; the
+ * heartbeat's topic is added to its inputs, and what has no topic taken away. */
+enum status screener_open(struct config *config, struct screener **out, struct error *err) MUST_USE;
 
 /* Waits at most ms; true: the run is to stop. Called again and again, on the caller's thread. */
 typedef bool screener_wait(void *state, uint32_t ms);

@@ -10,6 +10,8 @@ static const struct kafka_property input_settings[] = {{"cleanup.policy", "delet
 static const struct kafka_property feed_settings[] = {{"cleanup.policy", "compact"}};
 static const struct kafka_property alerts_settings[] = {{"cleanup.policy", "delete"},
                                                         {"retention.ms", "2592000000"}};
+static const struct kafka_property heartbeat_settings[] = {{"cleanup.policy", "delete"},
+                                                           {"retention.ms", "86400000"}};
 static const struct kafka_property receipts_settings[] = {{"cleanup.policy", "delete"},
                                                           {"retention.ms", "31536000000"}};
 static const struct kafka_property dead_letters_settings[] = {
@@ -27,6 +29,8 @@ static const struct {
     [TOPIC_INPUT] = {"an input", 12, input_settings, 2},
     [TOPIC_FEED] = {"the feed", 4, feed_settings, 1},
     [TOPIC_ALERTS] = {"alerts", 4, alerts_settings, 2},
+    [TOPIC_ALERTS_TEST] = {"alerts of TEST entries", 1, heartbeat_settings, 2},
+    [TOPIC_HEARTBEAT] = {"heartbeats", 4, heartbeat_settings, 2},
     [TOPIC_RECEIPTS] = {"receipts", 1, receipts_settings, 2},
     [TOPIC_DEAD_LETTERS] = {"dead letters", 1, dead_letters_settings, 3},
 };
@@ -49,6 +53,9 @@ uint32_t topics_plan(const struct config *config, struct topic_plan plans[TOPICS
         plans[count++] = plan_of(TOPIC_INPUT, config->inputs[i].topic);
     plans[count++] = plan_of(TOPIC_FEED, config->feed_topic);
     plans[count++] = plan_of(TOPIC_ALERTS, config->alerts_topic);
+    plans[count++] = plan_of(TOPIC_ALERTS_TEST, config->alerts_test_topic);
+    if (config->heartbeat_interval_s > 0)
+        plans[count++] = plan_of(TOPIC_HEARTBEAT, config->heartbeat_topic);
     plans[count++] = plan_of(TOPIC_RECEIPTS, config->receipts_topic);
     plans[count++] = plan_of(TOPIC_DEAD_LETTERS, config->dead_letters_topic);
     return count;

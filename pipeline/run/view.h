@@ -8,6 +8,7 @@
 #include "pipeline/config.h"
 #include "pipeline/counters.h"
 #include "pipeline/list_state.h"
+#include "pipeline/run/heartbeat.h"
 #include "pipeline/run/lag.h"
 #include "pipeline/run/worker.h"
 
@@ -38,6 +39,7 @@ struct view {
     int64_t config_read_ms;          /* wall clock; when the configuration in effect was read */
     const struct counters *counters; /* sums of all workers */
 
+    const struct heartbeat_state *heartbeat; /* NULL: none */
     const struct list_state *list;
     bool has_store; /* else the store is being opened: its figures and offsets are all zero */
     struct store_figures store;
@@ -59,6 +61,12 @@ static inline int64_t view_list_age_ms(const struct view *view)
     if (at_end_ms == 0)
         return -1;
     return view->now_ms > at_end_ms ? view->now_ms - at_end_ms : 0;
+}
+
+/* Since the last heartbeat that came through, or since they began; 0 when there are none. */
+static inline int64_t view_heartbeat_age_ms(const struct view *view)
+{
+    return view->heartbeat ? heartbeat_age_ms(view->heartbeat, view->now_ms) : 0;
 }
 
 /* Records behind, all partitions together whose end is known. */

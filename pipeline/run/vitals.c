@@ -23,6 +23,7 @@ struct vitals {
     pthread_mutex_t lock; /* held while the store, or a running worker's clients, are looked at */
     const struct store *store;
     struct lag *feed_lag;
+    const struct heartbeat_state *_Atomic heartbeat; /* NULL: none is shown */
     _Atomic uint64_t reloads_ok;
     _Atomic uint64_t reloads_failed;
     _Atomic int64_t config_read_ms;
@@ -94,6 +95,7 @@ static struct view look(struct vitals *vitals)
         .config = vitals->config,
         .now_ms = clock_wall_ms(),
         .process = process_look(),
+        .heartbeat = atomic_load(&vitals->heartbeat),
         .reloads_ok = atomic_load(&vitals->reloads_ok),
         .reloads_failed = atomic_load(&vitals->reloads_failed),
         .config_read_ms = atomic_load(&vitals->config_read_ms),
@@ -207,6 +209,11 @@ void vitals_show_worker(struct vitals *vitals, uint32_t index, const struct work
 struct lag *vitals_feed_lag(struct vitals *vitals)
 {
     return vitals->feed_lag;
+}
+
+void vitals_show_heartbeat(struct vitals *vitals, const struct heartbeat_state *state)
+{
+    atomic_store(&vitals->heartbeat, state);
 }
 
 void vitals_reloaded(struct vitals *vitals, bool ok)

@@ -11,6 +11,7 @@
 #include "pipeline/base/status.h"
 #include "pipeline/config.h"
 #include "pipeline/list_state.h"
+#include "pipeline/run/heartbeat.h"
 #include "pipeline/run/lag.h"
 #include "pipeline/run/worker.h"
 
@@ -38,6 +39,9 @@ void vitals_show_worker(struct vitals *vitals, uint32_t index, const struct work
 
 /* Where the feed tells its lag; lives until vitals_close. */
 struct lag *vitals_feed_lag(struct vitals *vitals);
+
+/* Until vitals_close. */
+void vitals_show_heartbeat(struct vitals *vitals, const struct heartbeat_state *state);
 
 /* The configuration was read again, and taken or refused. */
 void vitals_reloaded(struct vitals *vitals, bool ok);

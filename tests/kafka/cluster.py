@@ -132,6 +132,8 @@ class Topics:
     def __getattr__(self, name):
         """topics.dead_letters is PREFIXdead-letters."""
         full = self.prefix + name.replace("_", "-")
+        if name == "alerts_test":
+            full = self.prefix + "alerts.test"
         if full not in self.specifications:
             raise AttributeError(name)
         return full

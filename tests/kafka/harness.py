@@ -292,7 +292,9 @@ class Process:
             "outputs": {
                 "alerts": topics.alerts, "receipts": topics.receipts,
                 "dead_letters": topics.dead_letters, "due_page_s": 90, "due_review_s": 3600,
+                "alerts_test": topics.prefix + "alerts.test",
             },
+            "heartbeat": {"topic": topics.heartbeat, "interval_s": 0},
             "feed": {"topic": topics.document_changes},
             "store": {"path": "store", "key": "store.key"},
             "identity_key": "../identity.key",

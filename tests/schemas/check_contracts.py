@@ -204,7 +204,8 @@ class AsyncApi(WithApi):
     def test_topics_are_those_of_this_version(self):
         self.assertEqual(
             {channel["address"] for channel in self.api["channels"].values()},
-            {"bookings", "banking", "document-changes", "alerts", "receipts", "dead-letters"})
+            {"bookings", "banking", "document-changes", "alerts", "alerts.test", "heartbeat",
+             "receipts", "dead-letters"})
 
     def test_every_topic_says_what_a_user_needs(self):
         for channel in self.api["channels"].values():
