@@ -46,6 +46,7 @@ inputs:
 store: {{path: store, key: store.key}}
 identity_key: identity.key
 schemas: {{folder: schemas}}
+heartbeat: {{interval_s: 0}}
 http: {{listen: '127.0.0.1:{port}'}}
 """
 SCHEMAS = {name: json.loads((TOP / "schemas" / f"{name}.avsc").read_text("utf-8"))

@@ -649,14 +649,15 @@ class Config(Case):
     def test_topics_are_printed_as_commands(self):
         output, _ = self.run_it("config", "topics", "-c", self.config)
         lines = output.splitlines()
-        self.assertEqual(len(lines), 5)
+        self.assertEqual(len(lines), 7)
         begin = "kafka-topics.sh --bootstrap-server 'localhost:1' --create --if-not-exists --topic "
         for line, name in zip(
-            lines, ("bookings", "document-changes", "alerts", "receipts", "dead-letters")
+            lines, ("bookings", "document-changes", "alerts", "alerts.test", "heartbeat",
+                    "receipts", "dead-letters")
         ):
             self.assertTrue(line.startswith(f"{begin}{name} --partitions "), line)
         self.assertTrue(lines[1].endswith("--config cleanup.policy=compact"))
-        self.assertIn("--config max.message.bytes=1114112", lines[4])
+        self.assertIn("--config max.message.bytes=1114112", lines[6])
         self.assertNotIn("hunter", output)
 
     def test_partitions_and_replication_are_taken(self):

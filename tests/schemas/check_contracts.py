@@ -241,7 +241,7 @@ class AsyncApi(WithApi):
             used.append(resolve(self.api, message["payload"]["schema"]["$ref"])["name"])
             traits = [resolve(self.api, trait["$ref"]) for trait in message["traits"]]
             self.assertEqual(traits[0]["bindings"]["kafka"]["schemaIdPayloadEncoding"], "confluent")
-        self.assertEqual(sorted(used), sorted(CONTRACTS))
+        self.assertEqual(sorted(set(used)), sorted(CONTRACTS))
 
     def test_headers_are_text_and_described(self):
         for name, header in self.dead_letter_headers()["properties"].items():
@@ -268,7 +268,7 @@ class Code(WithApi):
     def test_topics_are_the_defaults_of_the_configuration(self):
         said = {channel["address"] for channel in self.api["channels"].values()}
         inputs = {"bookings", "banking"}  # always named in the configuration
-        self.assertEqual(said - inputs, literals("|".join(said - inputs), "pipeline"))
+        self.assertEqual(said - inputs, literals("|".join(map(re.escape, said - inputs)), "pipeline"))
 
     def test_presets_name_fields_of_the_events(self):
         text = (TOP / "pipeline" / "mapping.c").read_text("utf-8")

@@ -99,6 +99,7 @@ static inline void rig_configure(struct config *config)
         .commit_interval_ms = 1000,
         .inputs_count = 2,
         .alerts_topic = "alerts",
+        .alerts_test_topic = "alerts.test",
         .receipts_topic = "receipts",
         .dead_letters_topic = "dead-letters",
         .due_s = {60, 3600},

@@ -68,6 +68,9 @@ Test(config, minimal_has_every_default)
     cr_assert_eq(config->start, START_EARLIEST);
     cr_assert_eq(config->commit_interval_ms, 1000);
     cr_assert_str_eq(config->alerts_topic, "alerts");
+    cr_assert_str_eq(config->alerts_test_topic, "alerts.test");
+    cr_assert_str_eq(config->heartbeat_topic, "heartbeat");
+    cr_assert_eq(config->heartbeat_interval_s, 60);
     cr_assert_str_eq(config->receipts_topic, "receipts");
     cr_assert_str_eq(config->dead_letters_topic, "dead-letters");
     cr_assert_eq(config->due_s[CLASS_PAGE], 60);
@@ -259,7 +262,8 @@ static const struct {
      "f.yaml:6: log.colour: unknown key: here may stand level, format"},
     {MINIMAL "<<: {group: g}\n",
      "f.yaml:6: <<: unknown key: here may stand kafka, group, instance, workers, memory_mb, start, "
-     "commit_interval_ms, inputs, topics, outputs, feed, store, identity_key, schemas, rules, "
+     "commit_interval_ms, inputs, topics, outputs, feed, heartbeat, store, identity_key, schemas, "
+     "rules, "
      "http, log"},
     {KAFKA STORE KEYS "inputs: [{topic: t, preset: booking, event: {tme: x}}]\n",
      "f.yaml:5: inputs[0].event.tme: unknown key: is 'time' meant?"},
@@ -556,7 +560,7 @@ Test(config, every_number_is_taken_at_its_limits_and_refused_beyond)
         if (property->min > 0)
             cr_assert_eq(try_number(property, property->min - 1, &err), STATUS_FAIL);
     }
-    cr_assert_eq(numbers, 7);
+    cr_assert_eq(numbers, 8);
 }
 
 /* "head", then count times item with its index in it, then "tail". */

@@ -68,6 +68,44 @@ static void expect(const char *check, const char *status, const char *reason, co
     json_close(answer);
 }
 
+/* --- heartbeat ------------------------------------------------------------------------------ */
+
+Test(ready, heartbeat_that_does_not_come_through_degrades_and_never_fails)
+{
+    int64_t now_ms = fixture.view.now_ms;
+    expect("heartbeat", "ok", NULL, NULL);
+    atomic_store(&fixture.heartbeat.last_success_ms, now_ms - 180000);
+    expect("heartbeat", "ok", NULL, NULL);
+    atomic_store(&fixture.heartbeat.last_success_ms, now_ms - 181000);
+    expect("heartbeat", "degraded", "heartbeat_late", "for 181 s");
+    atomic_store(&fixture.heartbeat.last_success_ms, 0);
+    atomic_store(&fixture.heartbeat.began_ms, now_ms - 1000);
+    expect("heartbeat", "ok", NULL, NULL);
+    atomic_store(&fixture.heartbeat.is_on, false);
+    atomic_store(&fixture.heartbeat.last_success_ms, 1);
+    expect("heartbeat", "ok", NULL, NULL);
+    fixture.view.heartbeat = NULL;
+    expect("heartbeat", "ok", NULL, NULL);
+}
+
+Test(ready, what_a_heartbeat_lacks_is_told_with_the_command)
+{
+    static const struct {
+        enum heartbeat_trouble trouble;
+        const char *reason;
+        const char *command;
+    } troubles[] = {
+        {HEARTBEAT_NO_TOPIC, "no_topic", "checkit config topics -c FILE --create"},
+        {HEARTBEAT_NO_TEST_TOPIC, "no_test_topic", "checkit config topics -c FILE --create"},
+        {HEARTBEAT_NO_ENTRY, "no_test_entry", "checkit feed --test-entry -c FILE"},
+        {HEARTBEAT_NO_CLIENT, "no_client", "the log says why"},
+    };
+    for (size_t i = 0; i < sizeof troubles / sizeof *troubles; i++) {
+        atomic_store(&fixture.heartbeat.trouble, (int)troubles[i].trouble);
+        expect("heartbeat", "degraded", troubles[i].reason, troubles[i].command);
+    }
+}
+
 /* --- ready ---------------------------------------------------------------------------------- */
 
 Test(ready, all_well_is_ok_with_figures)

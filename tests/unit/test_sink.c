@@ -93,6 +93,36 @@ Test(sink, alerts_go_out_with_their_keys_and_the_window_closes)
     cr_assert(bytes_equal_text(bytes_of(alert->payload, alert->payload_size), "alert"));
 }
 
+Test(sink, alert_of_a_test_entry_goes_to_its_own_topic_and_nowhere_else)
+{
+    fake_topic("alerts.test", 1);
+    add_record(RECORD_OK);
+    add_hit("one");
+    add_hit("test");
+    batch->hits[1].entry.flags = ENTRY_TEST | ENTRY_SILENT;
+    cr_assert_eq(run(), STATUS_OK);
+    deliver();
+    cr_assert_eq(fake_end("alerts", 0), 1);
+    cr_assert_eq(fake_end("alerts.test", 0), 1);
+    const struct fake_message *alert = fake_message("alerts.test", 0, 0);
+    cr_assert(bytes_equal_text(bytes_of(alert->key, alert->key_size), "test"));
+    cr_assert_eq(slot()->tally.hits[TIER_EXACT], 2);
+}
+
+Test(sink, alert_of_a_test_entry_without_its_topic_is_counted_alone)
+{
+    rig->config.lacks_alerts_test = true;
+    add_record(RECORD_OK);
+    add_hit("test");
+    batch->hits[0].entry.flags = ENTRY_TEST;
+    cr_assert_eq(run(), STATUS_OK);
+    cr_assert_eq(ledger_in_flight(rig->ledger), 0);
+    deliver();
+    cr_assert_eq(fake_end("alerts", 0), 0);
+    cr_assert_eq(slot()->tally.hits[TIER_EXACT], 1);
+    cr_assert(batch_is_drained(batch));
+}
+
 Test(sink, closed_window_is_not_counted_again)
 {
     add_record(RECORD_OK);

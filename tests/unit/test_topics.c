@@ -28,8 +28,14 @@ Test(topics, every_topic_of_the_configuration_is_planned)
         const char *name;
         enum topic_role role;
     } expected[] = {
-        {"t1", TOPIC_INPUT},    {"t2", TOPIC_INPUT},          {"document-changes", TOPIC_FEED},
-        {"hits", TOPIC_ALERTS}, {"receipts", TOPIC_RECEIPTS}, {"dead-letters", TOPIC_DEAD_LETTERS},
+        {"t1", TOPIC_INPUT},
+        {"t2", TOPIC_INPUT},
+        {"document-changes", TOPIC_FEED},
+        {"hits", TOPIC_ALERTS},
+        {"alerts.test", TOPIC_ALERTS_TEST},
+        {"heartbeat", TOPIC_HEARTBEAT},
+        {"receipts", TOPIC_RECEIPTS},
+        {"dead-letters", TOPIC_DEAD_LETTERS},
     };
     cr_assert_eq(topics_plan(config, plans), sizeof expected / sizeof *expected);
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {

@@ -11,6 +11,7 @@
 enum { FIXTURE_WORKERS = 2, FIXTURE_LAGS = 3, FIXTURE_NOW_S = 1700000000 };
 
 struct view_fixture {
+    struct heartbeat_state heartbeat; /* on, the last one 20 s ago */
     struct config *config;
     struct counters *counters;
     struct list_state *list;
@@ -76,6 +77,11 @@ static inline void view_fixture_open(struct view_fixture *fixture)
     atomic_store(&fixture->list->ready, true);
     atomic_store(&fixture->list->connected, true);
     atomic_store(&fixture->list->at_end_ms, FIXTURE_NOW_S * INT64_C(1000) - 1500);
+    fixture->config->heartbeat_interval_s = 60;
+    atomic_store(&fixture->heartbeat.is_on, true);
+    atomic_store(&fixture->heartbeat.beats, 9);
+    atomic_store(&fixture->heartbeat.failures, 2);
+    atomic_store(&fixture->heartbeat.last_success_ms, FIXTURE_NOW_S * INT64_C(1000) - 20250);
     view_fixture_fill_workers(fixture);
     fixture->view = (struct view){
         .config = fixture->config,
@@ -87,6 +93,7 @@ static inline void view_fixture_open(struct view_fixture *fixture)
                     .max_fds = 1024,
                     .threads = 12,
                     .started_ms = FIXTURE_NOW_S * INT64_C(1000) - 60250},
+        .heartbeat = &fixture->heartbeat,
         .reloads_ok = 3,
         .reloads_failed = 1,
         .config_read_ms = FIXTURE_NOW_S * INT64_C(1000) - 30500,
