@@ -329,7 +329,8 @@ static enum status check_registry(const struct config *config, uint32_t *faults,
     struct registry *registry = NULL;
     if (!config->schemas_registry)
         return STATUS_OK;
-    TRY(registry_open(config, &registry, err));
+    if (registry_open(config, &registry, err) != STATUS_OK)
+        return STATUS_OK; /* told with the files */
     bool answers = true;
     for (uint32_t i = 0; i < config->inputs_count && answers; i++)
         if (config->inputs[i].wire == WIRE_CONFLUENT)
@@ -374,10 +375,16 @@ static enum status check(const struct options *options, const struct config *con
                          struct error *err)
 {
     uint32_t faults = check_files(options->config, config);
-    if (!options->offline)
-        TRY(check_registry(config, &faults, err));
-    if (!options->offline)
+    struct error registry_err = {0};
+    enum status status = STATUS_OK;
+    if (!options->offline) {
+        status = check_registry(config, &faults, &registry_err);
         TRY(config_online_check(config, &faults, stdout, err));
+    }
+    if (status != STATUS_OK) {
+        *err = registry_err;
+        return status;
+    }
     if (faults == 0)
         return STATUS_OK;
     return error_fail(err, EX_CONFIG, "%s: %u fault%s in what it names", options->config, faults,

@@ -664,7 +664,7 @@ class Config(Case):
         output, _ = self.run_it(
             "config", "topics", "-c", self.config, "--partitions", 7, "--replication", 3
         )
-        self.assertEqual(output.count(" --partitions 7 --replication-factor 3 "), 5)
+        self.assertEqual(output.count(" --partitions 7 --replication-factor 3 "), 7)
         for option, most in (("--partitions", 10000), ("--replication", 100)):
             for value in (0, most + 1):
                 self.fails(
