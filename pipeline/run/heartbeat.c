@@ -27,8 +27,8 @@ static const uint64_t ns_per_s = 1000000000;
 struct heartbeat {
     struct heartbeat_settings settings;
     char own[EVENT_ID_SIZE]; /* what the ids of its events begin with */
-    uint64_t number;   /* of the last beat */
-    bool is_awaited;   /* its alert was not seen yet */
+    uint64_t number;         /* of the last beat */
+    bool is_awaited;         /* its alert was not seen yet */
     uint64_t next_ns;
     uint32_t schema_id;
     struct kafka_producer *producer; /* NULL: not open, as the reader */

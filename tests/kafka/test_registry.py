@@ -212,7 +212,7 @@ class OnRegistry(Case):
         bookings, banking = self.topics.bookings, self.topics.banking
         _, said = self.check_config()
         self.assertIn(f"ok     mapping: fits schema {self.ids['BookingEvent']}: {bookings}\n", said)
-        self.assertIn(f"warn   mapping: {banking}: no subject {banking}-value in the registry", said)
+        self.assertIn(f"warn   mapping: {banking}: no subject {banking}-value in the reg", said)
         self.registry.freeze()
         code, said = self.check_config()
         self.registry.thaw()

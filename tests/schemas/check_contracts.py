@@ -268,7 +268,8 @@ class Code(WithApi):
     def test_topics_are_the_defaults_of_the_configuration(self):
         said = {channel["address"] for channel in self.api["channels"].values()}
         inputs = {"bookings", "banking"}  # always named in the configuration
-        self.assertEqual(said - inputs, literals("|".join(map(re.escape, said - inputs)), "pipeline"))
+        names = "|".join(map(re.escape, said - inputs))
+        self.assertEqual(said - inputs, literals(names, "pipeline"))
 
     def test_presets_name_fields_of_the_events(self):
         text = (TOP / "pipeline" / "mapping.c").read_text("utf-8")
