@@ -15,7 +15,8 @@ enum { SCHEMA_ID = 0x01020304, ENTRIES = 30000, EVENTS = 40000 };
 static struct generator *open_generator(uint64_t seed, uint64_t entries, double hit_rate,
                                         bool noise)
 {
-    struct generator_settings settings = {seed, entries, hit_rate, noise};
+    struct generator_settings settings = {
+        .seed = seed, .entries = entries, .hit_rate = hit_rate, .noise = noise};
     return generator_open(&settings);
 }
 
@@ -653,4 +654,38 @@ Test(generator, dates_are_those_of_the_calendar)
     cr_assert_not_null(found);
     cr_assert_str_eq(found, "-NCB,1970-01-01,2000-02-29,9999-12-31,,,2025-12-31T23:59:59.999Z\n");
     generator_close(generator);
+}
+
+/* Same fold as the entry, another number; the truth gives it neither tier nor class. */
+Test(generator, misread_documents_read_like_their_entry)
+{
+    static struct generated_event event;
+    static struct generated_entry entry;
+    struct generator_settings settings = {
+        .seed = 1, .entries = ENTRIES, .hit_rate = 0.5, .misreads = 500};
+    struct generator *generator = generator_open(&settings);
+    struct rule_data *rules = open_rules();
+    uint32_t misread = 0;
+    uint32_t hits = 0;
+    for (uint64_t i = 0; i < 2000; i++) {
+        generator_event(generator, EVENT_BANKING, i, &event);
+        for (uint32_t d = 0; d < event.documents_count; d++) {
+            if (event.documents[d].outcome != OUTCOME_HIT)
+                continue;
+            const struct generated_hit *hit = &event.hits[event.documents[d].hit];
+            struct canonical form;
+            struct canonical listed;
+            canonical_document(rules, &event.documents[d].sent, &form);
+            generator_entry(generator, hit->entry, &entry);
+            canonical_number(entry.change.number, true, &listed);
+            cr_assert_arr_eq(form.fold, listed.fold, NUMBER_SIZE_MAX);
+            cr_assert_eq(memcmp(form.number, listed.number, NUMBER_SIZE_MAX) != 0, hit->is_misread);
+            misread += hit->is_misread;
+            hits++;
+        }
+    }
+    cr_assert_gt(misread, hits / 3);
+    cr_assert_lt(misread, hits * 2 / 3);
+    generator_close(generator);
+    rule_data_close(rules);
 }
