@@ -1,30 +1,16 @@
 #include "pipeline/run/progress.h"
 
 #include "pipeline/base/clock.h"
+#include "pipeline/run/figures.h"
 
 enum {
     QUIET_MS = 2000,
     TERMINAL_MS = 1000,
     LINES_MS = 10000,
     NS_PER_MS = 1000000,
-    NUMBER_SIZE = 32,
     MINUTE_S = 60,
     MINUTES_FROM_S = 120, /* less is told in seconds */
 };
-
-/* 1234567 as "1,234,567". */
-static const char *with_commas(uint64_t value, char out[NUMBER_SIZE])
-{
-    enum { GROUP = 3 };
-    char *at = out + NUMBER_SIZE - 1;
-    *at = 0;
-    for (int digits = 0; digits == 0 || value > 0; digits++, value /= 10) {
-        if (digits > 0 && digits % GROUP == 0)
-            *--at = ',';
-        *--at = (char)('0' + value % 10);
-    }
-    return at;
-}
 
 static void write_left(const struct progress *progress, uint64_t done, uint64_t elapsed_ms)
 {
@@ -42,13 +28,14 @@ static void write_left(const struct progress *progress, uint64_t done, uint64_t 
 static void write_state(const struct progress *progress, uint64_t done, uint64_t elapsed_ms)
 {
     const struct progress_task *task = &progress->task;
-    char number[NUMBER_SIZE];
+    char number[FIGURE_SIZE];
     double per_s = (double)done / (double)task->unit_size * 1000 / (double)elapsed_ms;
-    (void)fprintf(progress->out, "%s: %s", task->what, with_commas(done / task->unit_size, number));
+    (void)fprintf(progress->out, "%s: %s", task->what,
+                  figure_whole(done / task->unit_size, number));
     if (task->total > 0)
-        (void)fprintf(progress->out, " of %s", with_commas(task->total / task->unit_size, number));
+        (void)fprintf(progress->out, " of %s", figure_whole(task->total / task->unit_size, number));
     (void)fprintf(progress->out, " %s, %s a second", task->unit,
-                  with_commas((uint64_t)per_s, number));
+                  figure_whole((uint64_t)per_s, number));
     if (task->total > done)
         write_left(progress, done, elapsed_ms);
 }

@@ -604,6 +604,11 @@ const struct list_state *screener_list(const struct screener *screener)
     return &screener->list;
 }
 
+uint64_t screener_entries(const struct screener *screener)
+{
+    return screener->store ? store_figures(screener->store).entries_live : 0;
+}
+
 /* When any worker got its first record, and when the last round that had some ended; 0: never. */
 static void find_span(const struct screener *screener, uint64_t *first_ns, uint64_t *last_ns)
 {

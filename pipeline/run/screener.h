@@ -42,6 +42,9 @@ void screener_write_summary(const struct screener *screener, FILE *out);
 void screener_count(const struct screener *screener, struct counters *into);
 const struct list_state *screener_list(const struct screener *screener);
 
+/* Live entries of the list now. From screener_run's thread, such as in a screener_wait. */
+uint64_t screener_entries(const struct screener *screener);
+
 void screener_close(struct screener *screener);
 
 #endif
