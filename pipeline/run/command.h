@@ -17,6 +17,7 @@ command_run command_schemas;  /* schemas DIR: our contracts as ID.avsc */
 command_run command_config; /* config check -c FILE [--offline] | config show | config reference */
 command_run command_config_topics; /* config topics -c FILE [--create] */
 command_run command_alerts;        /* alerts -c FILE [--since TIME] ... */
+command_run command_stats;         /* stats -c FILE | --url URL [--watch] [--json] */
 command_run command_receipts;      /* receipts verify -c FILE */
 command_run command_demo;          /* demo */
 

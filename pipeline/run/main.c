@@ -15,6 +15,7 @@ static const struct subcommand commands[] = {
     {"schemas", command_schemas, "write our Avro schemas to a folder"},
     {"config", command_config, "check, show or explain the configuration"},
     {"alerts", command_alerts, "show alerts as they come"},
+    {"stats", command_stats, "show a running process: ready, rates, lag, hits"},
     {"receipts", command_receipts, "prove that nothing went unscreened"},
     {"generate", command_generate, "make up a list and events, with the truth"},
     {"demo", command_demo, "see it work, with an embedded broker"},
@@ -32,7 +33,7 @@ static void write_usage(FILE *out)
           "  --help      this text; behind a command: that command's\n"
           "  --version   version, build and rules\n"
           "\nExit codes: 0 done, 64 wrong use, 65 bad data, 69 unavailable, 70 internal fault,\n"
-          "78 configuration.\n",
+          "75 not ready, 78 configuration.\n",
           out);
 }
 

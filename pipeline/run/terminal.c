@@ -31,6 +31,12 @@ bool terminal_is_fit(int fd)
     return isatty(fd) == 1 && kind && *kind && strcmp(kind, "dumb") != 0;
 }
 
+bool terminal_wants_color(void)
+{
+    const char *no_color = getenv("NO_COLOR");
+    return !no_color || !*no_color;
+}
+
 /* What a terminal does not take is lost: the next drawing says it again. */
 static void write_out(struct terminal *terminal)
 {
@@ -62,8 +68,7 @@ static void hide_typing(struct terminal *terminal)
 
 void terminal_open(struct terminal *terminal, int fd)
 {
-    const char *no_color = getenv("NO_COLOR");
-    *terminal = (struct terminal){.fd = fd, .is_open = true, .has_color = !no_color || !*no_color};
+    *terminal = (struct terminal){.fd = fd, .is_open = true, .has_color = terminal_wants_color()};
     (void)signal(SIGTSTP, SIG_IGN);
     hide_typing(terminal);
     send(terminal, TO_OWN_SCREEN WITHOUT_CURSOR WITHOUT_WRAPPING TO_TOP CLEAR_BELOW);

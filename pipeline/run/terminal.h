@@ -16,7 +16,7 @@
 struct terminal {
     int fd;
     bool is_open;
-    bool has_color;        /* unless NO_COLOR is set (no-color.org) */
+    bool has_color;        /* terminal_wants_color at open */
     bool is_quiet;         /* before is to be put back */
     struct termios before; /* its settings */
     struct buffer out;     /* owned; what is written next */
@@ -29,6 +29,9 @@ struct terminal_size {
 
 /* Whether fd is a terminal that can do it: TERM is set, and not to dumb. */
 bool terminal_is_fit(int fd);
+
+/* Unless NO_COLOR is set (no-color.org). */
+bool terminal_wants_color(void);
 
 /* fd is borrowed until close. All zero is a terminal that is not open: closing it does nothing. */
 void terminal_open(struct terminal *terminal, int fd);

@@ -174,6 +174,11 @@ class Screener:
         found = re.search(r"/livez.* address=(\S+)", self.read_log())
         return found and found[1]
 
+    def stats(self, *arguments):
+        url = f"http://127.0.0.1:{self.port}"
+        return subprocess.run([CHECKIT, "stats", "--url", url, *arguments], capture_output=True,
+                              text=True, timeout=PATIENCE_S)
+
     def get(self, path):
         connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_S)
         connection.request("GET", path)
@@ -272,10 +277,14 @@ class Watching(unittest.TestCase):
         self.check_rules_read_again(screener)
         self.check_configuration_looked_at_meanwhile(screener)
         self.check_what_stands_on_the_metrics(screener)
+        self.check_stats_watched(screener)
         screener.process.send_signal(signal.SIGTERM)
         self.assertEqual(screener.process.wait(PATIENCE_S), 0, screener.read_log())
         for number in (LISTED, ALSO_LISTED, UNLISTED):
             self.assertNotIn(number, screener.read_log())
+        done = screener.stats()
+        self.assertEqual(done.returncode, 69)
+        self.assertRegex(done.stderr, r"\Acheckit: stats: http://127.0.0.1:\d+/readyz: .+\n\Z")
 
     def check_before_the_feed_is_reached(self, screener):
         code, body = screener.get("/livez")
@@ -291,6 +300,10 @@ class Watching(unittest.TestCase):
         self.assertEqual(samples["checkit_ready"], 0)
         self.assertEqual(samples["checkit_feed_connected"], 0)
         self.assertNotIn("checkit_list_age_seconds", samples)
+        done = screener.stats()
+        self.assertEqual(done.returncode, 75)
+        self.assertIn("  not ready\n  list        failed  feed_unreachable: topic ", done.stdout)
+        self.assertIn("stats: not ready: feed_unreachable: topic document-changes", done.stderr)
 
     def check_after_screening(self, screener):
         self.broker.produce("bookings", 0, "k", booking(LISTED))
@@ -329,6 +342,7 @@ class Watching(unittest.TestCase):
             'checkit_worker_paused{worker="1",reason="output_blocked"}': 0,
         }
         self.assertEqual({name: samples.get(name) for name in expected}, expected)
+        self.check_stats(screener)
         broker = f'broker="{self.broker.address}/1"'
         self.assertEqual(
             samples[f'checkit_kafka_broker_up{{worker="0",client="consumer",{broker}}}'], 1)
@@ -339,6 +353,39 @@ class Watching(unittest.TestCase):
                      'checkit_kafka_received_bytes_total{worker="0",client="consumer"}'):
             self.assertGreater(samples[name], 0, name)
         self.assertLess(abs(samples["process_start_time_seconds"] - time.time()), 2 * PATIENCE_S)
+
+    def check_stats(self, screener):
+        done = screener.stats("--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        answer = json.loads(done.stdout)
+        self.assertEqual((answer["ready"], answer["instance"]), (True, "one"))
+        self.assertEqual({name: check["status"] for name, check in answer["checks"].items()},
+                         {name: "ok" for name in screener.ready()["checks"]})
+        expected = {"records": 3, "documents": 2, "records_per_s": 0, "lag_records": 0}
+        self.assertEqual({name: answer[name] for name in expected}, expected)
+        self.assertEqual(answer["hits"]["EXACT"], {"PAGE": 1, "REVIEW": 0})
+        self.assertEqual(answer["dead_letters"]["wire_invalid"], 1)
+        self.assertEqual(answer["unscreenable"]["number_missing"], 0)
+        self.assertEqual((answer["list"]["entries"], answer["list"]["feed_lag_records"]), (2, 0))
+        self.assertGreaterEqual(answer["list"]["age_seconds"], 0)
+        self.assertGreater(answer["event_to_alert_seconds"]["p99"], 0)
+        done = screener.stats()
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertNotIn("\x1b", done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^records +3  0 a second$")
+        self.assertRegex(done.stdout, r"(?m)^dead letters +1  wire_invalid 1$")
+
+    def check_stats_watched(self, screener):
+        process = subprocess.Popen(
+            [CHECKIT, "stats", "--url", f"http://127.0.0.1:{screener.port}/", "--watch", "--json"],
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        first, second = (json.loads(process.stdout.readline()) for _ in range(2))
+        self.assertNotIn("records_per_s", first)
+        self.assertEqual(second["records_per_s"], 0)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_S)  # closes the pipe
+        self.assertEqual(process.returncode, 0)
 
     def check_a_held_partition(self, screener):
         """An empty schema file is one being written: its partition waits, the others go on."""

@@ -4,21 +4,24 @@ Run: python3 test_commands.py CHECKIT, the path of the program. Standard library
 """
 
 import csv
+import http.server
 import json
 import os
 import pathlib
 import re
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
 CHECKIT = ""
 TOP = pathlib.Path(__file__).resolve().parents[2]
-COMMANDS = ["screen", "feed", "match", "key", "schemas", "config", "alerts", "receipts", "generate",
-            "demo"]
+COMMANDS = ["screen", "feed", "match", "key", "schemas", "config", "alerts", "stats", "receipts",
+            "generate", "demo"]
 CONTRACTS = ["BookingEvent", "BankingEvent", "DocumentChange", "Alert", "Receipt"]
 CONFIG = """\
 kafka: {bootstrap.servers: 'localhost:1', sasl.password: hunter}
@@ -836,6 +839,49 @@ class Alerts(Case):
     def test_a_schema_folder_that_is_missing_is_told(self):
         _, errors = self.run_it("alerts", "-c", self.config, code=78)
         self.assertIn("schemas", errors)
+
+
+class Stats(Case):
+    def test_wrong_use_is_told(self):
+        either = "stats: give either -c FILE or --url URL; see checkit stats --help"
+        self.fails("stats", code=64, error=either)
+        self.fails("stats", "-c", self.config, "--url", "http://[::1]:1", code=64, error=either)
+        self.run_it("stats", "--url", "file:///etc/hostname", code=64)
+        self.run_it("stats", "--url", "http://" + "a" * 600, code=64)
+
+    def test_a_configuration_that_names_no_port_is_told(self):
+        for listen in ("off", "'127.0.0.1:0'"):
+            self.config.write_text(CONFIG + f"http: {{listen: {listen}}}\n")
+            self.fails(
+                "stats", "-c", self.config, code=78,
+                error=f"stats: http.listen in '{self.config}' is off or has port 0: it cannot be "
+                "asked, or give --url with the port the log tells")
+
+    def test_nobody_there_is_told(self):
+        with socket.socket() as taken:  # bound, so that nobody else listens there either
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+            for listen in (f"127.0.0.1:{port}", f"0.0.0.0:{port}"):
+                self.config.write_text(CONFIG + f"http: {{listen: '{listen}'}}\n")
+                _, errors = self.run_it("stats", "-c", self.config, code=69)
+                self.assertIn(f"stats: http://127.0.0.1:{port}/readyz: ", errors)
+
+    def test_another_server_is_no_checkit(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"checks": 1}')
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            url = f"http://127.0.0.1:{server.server_port}"
+            self.fails("stats", "--url", url, code=65,
+                       error=f"stats: what answers at {url} is no checkit")
+            server.shutdown()
 
 
 class Demo(Case):

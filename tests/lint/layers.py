@@ -29,8 +29,12 @@ LIBRARIES = {
     "yaml.h": ("pipeline", "config"),
 }
 
-# NAME_internal.h is for the files of module NAME; these too belong to it.
-ALSO_OF_MODULE = {"operators/support/prf.c": "keys"}
+# NAME_internal.h is for the files of module NAME; these too belong to it. http_client asks anyone
+# what registry asks registries, by the same library.
+ALSO_OF_MODULE = {
+    "operators/support/http_client.c": "registry",
+    "operators/support/prf.c": "keys",
+}
 
 # C, POSIX and what glibc adds: any folder may include them.
 SYSTEM = set("""

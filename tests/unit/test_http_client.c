@@ -1,0 +1,155 @@
+/* The HTTP client against our own server, and against peers that are none. */
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "operators/support/http.h"
+#include "operators/support/http_client.h"
+
+enum { TIMEOUT_MS = 30000, SHORT_MS = 50, PIECE = 1024 * 1024, URL_SIZE = 128 };
+
+static uint32_t answer_text(void *state, struct buffer *body)
+{
+    (void)state;
+    buffer_add_text(body, "a text\n");
+    return 200;
+}
+
+static uint32_t answer_sick(void *state, struct buffer *body)
+{
+    (void)state;
+    buffer_add_text(body, "sick");
+    return 503;
+}
+
+/* Pieces of 1 MB, one more than may be read when asked for too many. */
+static uint32_t answer_large(struct buffer *body, int pieces)
+{
+    char *piece = malloc(PIECE);
+    memset(piece, 'x', PIECE);
+    for (int i = 0; i < pieces; i++)
+        buffer_add(body, piece, PIECE);
+    free(piece);
+    return 200;
+}
+
+static uint32_t answer_largest(void *state, struct buffer *body)
+{
+    (void)state;
+    return answer_large(body, HTTP_CLIENT_BYTES_MAX / PIECE);
+}
+
+static uint32_t answer_too_large(void *state, struct buffer *body)
+{
+    (void)answer_largest(state, body);
+    buffer_add_text(body, "x");
+    return 200;
+}
+
+static const struct http_path paths[] = {{"/text", "text/plain", answer_text},
+                                         {"/sick", "text/plain", answer_sick},
+                                         {"/largest", "text/plain", answer_largest},
+                                         {"/too-large", "text/plain", answer_too_large},
+                                         {0}};
+static struct http *server;
+static struct http_client *client;
+static struct buffer body;
+static struct error err;
+
+static void set_up(void)
+{
+    struct http_settings settings = {.listen = "127.0.0.1:0", .paths = paths};
+    /* No proxy is asked, whatever is set. */
+    cr_assert_eq(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+    cr_assert_eq(http_open(&settings, &server, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(http_client_open(TIMEOUT_MS, &client, &err), STATUS_OK, "%s", err.text);
+}
+
+static void tear_down(void)
+{
+    http_client_close(client);
+    buffer_close(&body);
+    http_close(server);
+}
+
+TestSuite(http_client, .init = set_up, .fini = tear_down);
+
+static enum status get(const char *path, uint32_t *code)
+{
+    char address[ADDRESS_TEXT_SIZE];
+    char url[URL_SIZE];
+    http_address(server, address);
+    (void)snprintf(url, sizeof url, "http://%s%s", address, path);
+    return http_client_get(client, url, code, &body, &err);
+}
+
+Test(http_client, what_is_answered_is_read_whatever_its_code)
+{
+    uint32_t code = 0;
+    cr_assert_eq(get("/text", &code), STATUS_OK, "%s", err.text);
+    cr_expect_eq(code, 200);
+    cr_expect_str_eq(body.data, "a text\n");
+    cr_assert_eq(get("/sick", &code), STATUS_OK, "%s", err.text);
+    cr_expect_eq(code, 503);
+    cr_expect_str_eq(body.data, "sick");
+    cr_assert_eq(get("/none", &code), STATUS_OK, "%s", err.text);
+    cr_expect_eq(code, 404);
+}
+
+Test(http_client, the_largest_answer_is_read_and_one_byte_more_is_not)
+{
+    uint32_t code = 0;
+    cr_assert_eq(get("/largest", &code), STATUS_OK, "%s", err.text);
+    cr_expect_eq(body.size, HTTP_CLIENT_BYTES_MAX);
+    cr_expect_eq(get("/too-large", &code), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_UNAVAILABLE);
+}
+
+Test(http_client, nobody_there_is_told_with_the_address)
+{
+    char address[ADDRESS_TEXT_SIZE];
+    char url[URL_SIZE];
+    uint32_t code = 1;
+    http_address(server, address);
+    (void)snprintf(url, sizeof url, "http://%s/text", address);
+    http_close(server);
+    server = NULL;
+    cr_expect_eq(http_client_get(client, url, &code, &body, &err), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_UNAVAILABLE);
+    cr_expect_not_null(strstr(err.text, address), "%s", err.text);
+    cr_expect_eq(code, 0);
+}
+
+/* A listener whose connections nobody takes: the kernel does, and nothing is ever answered. */
+Test(http_client, who_does_not_answer_in_time_is_given_up)
+{
+    struct sockaddr_in local = {.sin_family = AF_INET,
+                                .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof local;
+    char url[URL_SIZE];
+    uint32_t code = 0;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&local, size) == 0 && listen(fd, 1) == 0 &&
+              getsockname(fd, (struct sockaddr *)&local, &size) == 0);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)ntohs(local.sin_port));
+    http_client_close(client);
+    cr_assert_eq(http_client_open(SHORT_MS, &client, &err), STATUS_OK);
+    cr_expect_eq(http_client_get(client, url, &code, &body, &err), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_UNAVAILABLE);
+    cr_assert_eq(close(fd), 0);
+}
+
+Test(http_client, what_is_no_address_is_wrong_use)
+{
+    static const char *const wrong[] = {"", "http://", "file:///etc/passwd", "gopher://127.0.0.1/",
+                                        "http://a b/"};
+    uint32_t code = 0;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_expect_eq(http_client_get(client, wrong[i], &code, &body, &err), STATUS_FAIL);
+        cr_expect_eq(err.exit_code, EX_USAGE, "%s: %s", wrong[i], err.text);
+    }
+}
