@@ -392,12 +392,21 @@ static enum status refuse_first_row(const struct change_csv *changes, const stru
                  "review_on, national_ref, effective_at");
 }
 
+/* A name has no digits, a document number has: such a text is not quoted, wherever it came from. */
+static bool is_quotable(const char *name)
+{
+    return !strpbrk(name, "0123456789");
+}
+
 static enum status refuse_column(const struct change_csv *changes, const struct csv_row *fields,
                                  uint32_t position, struct error *err)
 {
     char name[NEAREST_SIZE_MAX + 1];
     (void)quote_line(fields->fields[position], name, sizeof name);
     const char *near = nearest_name(name, column_names, COLUMN_COUNT);
+    if (!is_quotable(name))
+        return error_fail(err, EX_DATAERR, "%s:%" PRIu64 ": column %" PRIu32 " is unknown",
+                          changes->settings.name, fields->line, position + 1);
     return error_fail(err, EX_DATAERR, "%s:%" PRIu64 ": unknown column '%s'%s%s%s",
                       changes->settings.name, fields->line, name, near ? ": is '" : "",
                       near ? near : "", near ? "' meant?" : "");

@@ -63,7 +63,9 @@ void rejections_add(struct rejections *rejections, const char *file, const struc
     rejections->count++;
     if (!rejections->file && rejections->count > REJECTIONS_LINES_MAX)
         return;
-    (void)quote_line(row->change.entry_id, id, sizeof id);
+    /* What is no id may be anything, a number too: the line says which row it is. */
+    bool is_id = row->fault != (enum change_fault)REJECTION_ID_INVALID;
+    (void)quote_line(is_id ? row->change.entry_id : bytes_of_text(NULL), id, sizeof id);
     (void)snprintf(what, sizeof what, "%s%s%s", row->column ? row->column : "",
                    row->column ? ": " : "", change_fault_words(row->fault));
     if (rejections->file)

@@ -2,7 +2,8 @@
  *
  * To a file: CSV, `file,line,entry_id,reason,what`, all of them. Else to standard error, as
  * "FILE:LINE: ENTRY_ID: COLUMN: what", the first 100. Never what stands in the row but its entry's
- * id, in which control characters are '?' and what is beyond 64 bytes is left out.
+ * id, in which control characters are '?' and what is beyond 64 bytes is left out; of an id that is
+ * none, nothing.
  */
 #ifndef CHECKIT_REJECTIONS_H
 #define CHECKIT_REJECTIONS_H

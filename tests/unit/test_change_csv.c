@@ -366,7 +366,13 @@ Test(change_csv, unknown_columns_are_named_with_the_one_meant)
                    "list.csv:3: unknown column 'Number': is 'number' meant?");
     expect_refused("entry_id,shoe_size\n", "list.csv:1: unknown column 'shoe_size'");
     expect_refused("entry_id,\n", "list.csv:1: unknown column ''");
-    expect_refused("entry_id,a\x1B[0m\n", "list.csv:1: unknown column 'a?[0m'");
+    expect_refused("entry_id,a\x1B[Km\n", "list.csv:1: unknown column 'a?[Km'");
+}
+
+Test(change_csv, an_unknown_column_that_may_be_a_number_is_not_quoted)
+{
+    expect_refused("entry_id,issuer,KX4731902\n", "list.csv:1: column 3 is unknown");
+    expect_refused("entry_id,number1,issuer\n", "list.csv:1: column 2 is unknown");
 }
 
 Test(change_csv, columns_stand_once_and_needed_ones_are_there)

@@ -145,7 +145,7 @@ Test(change_list, valid_rows_come_back_in_order_and_rejected_ones_are_told)
                    REJECTIONS_HEADER
                    "%s,3,E-2,issuer_unknown,\"issuer: it is no code of a country or organisation "
                    "we know\"\n"
-                   "%s,4,E?3,id_invalid,\"entry_id: it is empty, longer than 64 bytes, or holds "
+                   "%s,4,,id_invalid,\"entry_id: it is empty, longer than 64 bytes, or holds "
                    "';', '=', ':' or a control character\"\n"
                    "%s,7,,fields_count,\"the row has not as many fields as the header\"\n",
                    path, path, path);
