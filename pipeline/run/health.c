@@ -176,6 +176,20 @@ bool health_is_ready(const struct view *view)
     return run_checks(view, results) < LEVEL_FAILED;
 }
 
+bool health_summarize(const struct view *view, char *out, size_t out_size)
+{
+    struct check results[CHECKS];
+    enum level worst = run_checks(view, results);
+    uint32_t at = 0;
+    while (results[at].level != worst)
+        at++;
+    if (worst == LEVEL_OK)
+        (void)snprintf(out, out_size, "ready");
+    else
+        (void)snprintf(out, out_size, "%s: %s", results[at].reason, results[at].detail);
+    return worst < LEVEL_FAILED;
+}
+
 /* --- as JSON --- */
 
 static void write_answer(struct json *answer, struct buffer *out)

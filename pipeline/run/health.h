@@ -20,6 +20,9 @@
 #define CHECKIT_HEALTH_H
 
 #include "pipeline/base/buffer.h"
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "pipeline/run/view.h"
 
 enum {
@@ -30,6 +33,9 @@ enum {
 
 /* Whether the process is ready: what health_write_ready answers. */
 bool health_is_ready(const struct view *view);
+
+/* The same, with the worst fault in a line for people: "ready" when there is none. */
+bool health_summarize(const struct view *view, char *out, size_t out_size);
 
 /* A JSON object and a newline; the answer's status code, 200 or 503. */
 uint32_t health_write_live(const struct view *view, struct buffer *out);

@@ -18,6 +18,7 @@
 #include "pipeline/run/feed.h"
 #include "pipeline/run/heartbeat.h"
 #include "pipeline/run/line.h"
+#include "pipeline/run/service.h"
 #include "pipeline/run/vitals.h"
 #include "pipeline/run/worker.h"
 
@@ -61,6 +62,7 @@ struct screener {
     struct heartbeat *heartbeat;
     pthread_t heartbeat_id;
     bool heartbeat_started;
+    struct service service;
     char cluster_id[CLUSTER_ID_SIZE];
     uint32_t alert_schema_id;
     uint32_t receipt_schema_id;
@@ -225,6 +227,7 @@ static enum status open_parts(struct screener *screener, struct error *err)
     const struct config *config = screener->config;
     TRY(vitals_open(config, &screener->list, &screener->vitals, err));
     vitals_show_heartbeat(screener->vitals, &screener->heartbeat_state);
+    service_open(&screener->service, screener->vitals);
     TRY(rule_data_open(config->rules_folder, &screener->rules, err));
     TRY(store_key_open(config->store_key_path, &screener->store_key, err));
     TRY(identity_open(config->identity_key_path, &screener->identity, err));
@@ -239,6 +242,7 @@ enum status screener_open(struct config *config, struct screener **out, struct e
 {
     struct screener *screener = memory_new(1, sizeof *screener);
     screener->config = config;
+    screener->service.notify.fd = -1;
     enum status status = open_parts(screener, err);
     if (status != STATUS_OK) {
         screener_close(screener);
@@ -272,6 +276,13 @@ static enum status take_feed_failure(struct screener *screener, struct error *er
     return STATUS_FAIL;
 }
 
+/* One turn of waiting; true: the run is to stop. */
+static bool wait_a_turn(struct screener *screener, screener_wait *wait, void *wait_state)
+{
+    service_turn(&screener->service);
+    return wait(wait_state, WAIT_MS);
+}
+
 /* Until the list is ready; *stopped when the caller had enough before. */
 static enum status wait_until_ready(struct screener *screener, screener_wait *wait,
                                     void *wait_state, bool *stopped, struct error *err)
@@ -279,7 +290,7 @@ static enum status wait_until_ready(struct screener *screener, screener_wait *wa
     uint32_t rebuilds = 0;
     LOG_INFO("screener", "waiting for the list", LOG_TEXT("topic", screener->config->feed_topic));
     while (!atomic_load(&screener->list.ready)) {
-        *stopped = wait(wait_state, WAIT_MS);
+        *stopped = wait_a_turn(screener, wait, wait_state);
         if (*stopped)
             return STATUS_OK;
         enum status status = (enum status)atomic_load(&screener->feed_status);
@@ -488,7 +499,7 @@ static enum status watch(struct screener *screener, enum screener_end end, scree
                          void *wait_state, struct error *err)
 {
     bool is_done = false;
-    while (!is_done && !wait(wait_state, WAIT_MS)) {
+    while (!is_done && !wait_a_turn(screener, wait, wait_state)) {
         if (atomic_load(&screener->workers_failed) > 0)
             return STATUS_OK; /* stop_workers tells why */
         if (atomic_load(&screener->feed_status) != STATUS_OK)
@@ -563,6 +574,7 @@ enum status screener_run(struct screener *screener, enum screener_end end, scree
         status = start_heartbeat(screener, err);
     if (status == STATUS_OK)
         status = watch(screener, end, wait, wait_state, err);
+    service_stopping(&screener->service);
     atomic_store(&screener->feed_stop, true); /* which may take as long, so side by side */
     struct error stop_err = {0};
     enum status stop_status = stop_workers(screener, &stop_err);
@@ -729,6 +741,7 @@ void screener_close(struct screener *screener)
         return;
     stop_feed(screener);
     stop_heartbeat(screener);
+    service_close(&screener->service);
     vitals_close(screener->vitals); /* it looks at what is closed below */
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         worker_close(atomic_load(&screener->workers[i].worker));

@@ -28,7 +28,7 @@ struct vitals {
     _Atomic uint64_t reloads_failed;
     _Atomic int64_t config_read_ms;
 
-    /* What a view points to: the HTTP thread's. */
+    pthread_mutex_t look_lock; /* of what follows: what a view points to */
     struct counters counters;
     struct feed_offset feed_offsets[FEED_PARTITIONS_MAX];
     struct lag_partition feed_partitions[FEED_PARTITIONS_MAX];
@@ -117,23 +117,54 @@ static struct view look(struct vitals *vitals)
 
 /* --- the answers --- */
 
+static uint32_t write_metrics(const struct view *view, struct buffer *body)
+{
+    metrics_write(view, body);
+    return 200;
+}
+
+static uint32_t answer(struct vitals *vitals, struct buffer *body,
+                       uint32_t write(const struct view *view, struct buffer *body))
+{
+    (void)pthread_mutex_lock(&vitals->look_lock);
+    struct view view = look(vitals);
+    uint32_t code = write(&view, body);
+    (void)pthread_mutex_unlock(&vitals->look_lock);
+    return code;
+}
+
 static uint32_t answer_live(void *state, struct buffer *body)
 {
-    struct view view = look(state);
-    return health_write_live(&view, body);
+    return answer(state, body, health_write_live);
 }
 
 static uint32_t answer_ready(void *state, struct buffer *body)
 {
-    struct view view = look(state);
-    return health_write_ready(&view, body);
+    return answer(state, body, health_write_ready);
 }
 
 static uint32_t answer_metrics(void *state, struct buffer *body)
 {
-    struct view view = look(state);
-    metrics_write(&view, body);
-    return 200;
+    return answer(state, body, write_metrics);
+}
+
+bool vitals_is_ready(struct vitals *vitals, char *out, size_t out_size)
+{
+    (void)pthread_mutex_lock(&vitals->look_lock);
+    struct view view = look(vitals);
+    bool is_ready = health_summarize(&view, out, out_size);
+    (void)pthread_mutex_unlock(&vitals->look_lock);
+    return is_ready;
+}
+
+bool vitals_is_live(const struct vitals *vitals)
+{
+    bool is_live = true;
+    for (uint32_t i = 0; i < VITALS_THREADS; i++) {
+        struct view_thread thread = look_at_thread(vitals, i);
+        is_live = is_live && (!thread.is_running || thread.since_round_ms < HEALTH_LIVE_MS);
+    }
+    return is_live;
 }
 
 static const struct http_path paths[] = {
@@ -163,6 +194,7 @@ enum status vitals_open(const struct config *config, const struct list_state *li
     vitals->list = list;
     atomic_store(&vitals->config_read_ms, clock_wall_ms());
     (void)pthread_mutex_init(&vitals->lock, NULL);
+    (void)pthread_mutex_init(&vitals->look_lock, NULL);
     vitals->feed_lag = lag_open(FEED_PARTITIONS_MAX);
     vitals->view_workers = memory_new(config->workers, sizeof *vitals->view_workers);
     vitals->partitions =
@@ -189,6 +221,7 @@ void vitals_close(struct vitals *vitals)
     http_close(vitals->http);
     lag_close(vitals->feed_lag);
     (void)pthread_mutex_destroy(&vitals->lock);
+    (void)pthread_mutex_destroy(&vitals->look_lock);
     memory_free(vitals->partitions);
     memory_free(vitals->view_workers);
     memory_free(vitals);

@@ -46,6 +46,13 @@ void vitals_show_heartbeat(struct vitals *vitals, const struct heartbeat_state *
 /* The configuration was read again, and taken or refused. */
 void vitals_reloaded(struct vitals *vitals, bool ok);
 
+/* What /readyz answers, with the worst fault in a line as health.h has it. From any thread; waits
+ * for who looks just now. */
+bool vitals_is_ready(struct vitals *vitals, char *out, size_t out_size);
+
+/* What /livez answers. From any thread. */
+bool vitals_is_live(const struct vitals *vitals);
+
 /* The loop of a thread comes round; it has ended. */
 void vitals_round(struct vitals *vitals, uint32_t thread);
 void vitals_ended(struct vitals *vitals, uint32_t thread); /* waits for who looks just now */

@@ -159,11 +159,25 @@ class Screener:
         for command in (["key", "new", "-c", self.config], ["schemas", folder / "schemas"]):
             subprocess.run([CHECKIT, *map(str, command)], check=True, capture_output=True)
         self.log = open(folder / "log", "w+b")
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(str(folder / "notify"))
+        self.told = []
+        threading.Thread(target=self.read_manager, daemon=True).start()
+        environment = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "400000"}
         self.process = subprocess.Popen([CHECKIT, "screen", "-c", str(self.config)],
-                                        stderr=self.log)
+                                        stderr=self.log, env=os.environ | environment)
         address = wait_until(self.find_address, "the log tells the address")
         self.host, port = address.rsplit(":", 1)
         self.port = int(port)
+
+    def read_manager(self):
+        """What the service manager is told, as lines; few messages wait unread."""
+        while said := self.manager.recv(4096):
+            self.told += said.decode().split("\n")
+
+    def wait_told(self, begin):
+        wait_until(lambda: any(line.startswith(begin) for line in self.told),
+                   lambda: (begin, self.told))
 
     def read_log(self):
         return pathlib.Path(self.log.name).read_text("utf-8")
@@ -217,6 +231,8 @@ class Screener:
             self.process.kill()
         self.process.wait()
         self.log.close()
+        self.manager.shutdown(socket.SHUT_RD)  # ends its reader
+        self.manager.close()
 
 
 def lint(text):
@@ -270,6 +286,10 @@ class Watching(unittest.TestCase):
                             lambda: (screener.ready(), screener.read_log()))
         self.assertEqual(answer["status"], "ok", answer)
         self.assertEqual(answer["checks"]["list"]["entries"], 1)
+        screener.wait_told("READY=1")
+        screener.wait_told("STATUS=ready")
+        screener.told.clear()
+        screener.wait_told("WATCHDOG=1")
         self.check_after_screening(screener)
         self.check_a_held_partition(screener)
         self.check_a_taken_port(screener)
@@ -280,6 +300,8 @@ class Watching(unittest.TestCase):
         self.check_stats_watched(screener)
         screener.process.send_signal(signal.SIGTERM)
         self.assertEqual(screener.process.wait(PATIENCE_S), 0, screener.read_log())
+        screener.wait_told("STOPPING=1")
+        self.assertNotIn("READY=1", screener.told)
         for number in (LISTED, ALSO_LISTED, UNLISTED):
             self.assertNotIn(number, screener.read_log())
         done = screener.stats()
@@ -291,6 +313,8 @@ class Watching(unittest.TestCase):
         self.assertEqual((code, json.loads(body)["live"]), (200, True), body)
         answer = screener.ready()
         self.assertFalse(answer["ready"])
+        screener.wait_told("STATUS=feed_unreachable: topic document-changes ")
+        self.assertNotIn("READY=1", screener.told)
         self.assertEqual(answer["instance"], "one")
         self.assertEqual(answer["checks"]["list"]["reason"], "feed_unreachable")
         self.assertIn("document-changes", answer["checks"]["list"]["detail"])
@@ -398,6 +422,7 @@ class Watching(unittest.TestCase):
         self.assertEqual(answer["checks"]["partitions"]["first_held"],
                          [{"topic": "bookings", "partition": 1, "offset": 0}])
         self.assertEqual(screener.sample("checkit_partitions_held"), 1)
+        screener.wait_told("STATUS=partitions_held: 1 of 4 ")
         wait_until(lambda: screener.sample('checkit_lag_records{topic="bookings",partition="1"}')
                    == 1, "what is held is behind")
         written = self.folder / "written"
