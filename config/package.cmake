@@ -1,5 +1,6 @@
 # What is installed, and the Debian package: cpack --config build/CPackConfig.cmake -G DEB
 include(GNUInstallDirs)
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON) # packing builds no tests and benchmarks
 
 install(TARGETS checkit RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES config/checkit.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
