@@ -1,10 +1,11 @@
 /* checkit config topics: the topics of the configuration, as commands or made. */
 #include <inttypes.h>
 
+#include "pipeline/base/clock.h"
 #include "pipeline/run/arguments.h"
 #include "pipeline/run/topics.h"
 
-enum { PARTITIONS_MAX = 10000, REPLICAS_MAX = 100 };
+enum { PARTITIONS_MAX = 10000, REPLICAS_MAX = 100, KNOWN_MS = 10000, LOOK_MS = 20 };
 
 struct options {
     const char *config;
@@ -100,6 +101,22 @@ static enum status look_at(struct job *job, const struct topic_plan *plan, uint3
     return STATUS_OK;
 }
 
+/* The controller has made it; a broker knows of it a moment later, and who asks it at once, as the
+ * next command may, must not be told that there is none. */
+static enum status wait_until_known(struct job *job, const struct topic_plan *plan,
+                                    struct error *err)
+{
+    struct kafka_topic_state state = {0};
+    for (uint32_t ms = 0; ms < KNOWN_MS; ms += LOOK_MS) {
+        TRY(kafka_topic_state(job->client, plan->name, &state, err));
+        if (state.exists && state.partitions == plan->partitions)
+            return STATUS_OK;
+        clock_sleep_ms(LOOK_MS);
+    }
+    return error_fail(err, EX_UNAVAILABLE, "topic %s was created, and no broker tells of it yet",
+                      plan->name);
+}
+
 static enum status make(struct job *job, const struct topic_plan *plan, struct error *err)
 {
     const struct kafka_new_topic topic = {.name = plan->name,
@@ -111,6 +128,7 @@ static enum status make(struct job *job, const struct topic_plan *plan, struct e
     TRY(kafka_create_topic(job->client, &topic, &is_made, err));
     if (!is_made) /* by someone else, just now */
         return look_at(job, plan, plan->partitions, err);
+    TRY(wait_until_known(job, plan, err));
     printf("created   %s: %" PRIu32 " partition%s\n", plan->name, plan->partitions,
            plan->partitions == 1 ? "" : "s");
     return STATUS_OK;

@@ -34,11 +34,13 @@ class Setup(Case):
             end(self.background)
         admin = harness.CLUSTER.admin
 
-        def topics():
-            return [topic for topic in admin.list_topics() if not topic.startswith("__")]
+        def are_gone():
+            topics = [topic for topic in admin.list_topics() if not topic.startswith("__")]
+            if topics:
+                admin.delete_topics(topics)
+            return not topics
 
-        admin.delete_topics(topics())
-        wait_until(lambda: not topics(), WAIT_S, "no topics are left")
+        wait_until(are_gone, WAIT_S, "no topics are left")
 
     def move(self, text):
         for old, new in self.moved.items():
