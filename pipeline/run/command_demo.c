@@ -290,7 +290,7 @@ static enum status run(struct demo *demo, struct error *err)
     uint64_t bankings = demo->options.events - bookings;
     struct demo_sizes sizes = {demo->options.entries, bookings, bankings};
     TRY(demo_site_open(&sizes, &demo->site, err));
-    const struct config *config = demo_site_config(demo->site);
+    struct config *config = demo_site_config(demo->site);
     demo->source = (struct demo_events){config, demo->generator, demo->verdict};
     log_configure(config->log_level, config->log_json);
     printf("%-10san embedded broker, %s; removed at the end\n", "site",

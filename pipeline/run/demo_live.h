@@ -17,7 +17,7 @@
 
 /* Everything is borrowed for the call. */
 struct demo_live_settings {
-    const struct config *config;
+    struct config *config;
     const struct demo_events *source;
     struct demo_alerts *alerts; /* read as they come; what is left stands on the topic */
     struct counters *counters;  /* zero; filled at the end */
