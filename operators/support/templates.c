@@ -122,7 +122,9 @@ static bool repairs(const struct template *template, const char *n, const char *
     if (template->size != size)
         return false;
     for (uint32_t i = 0; i < size; i++) {
-        char wanted = allows(template, i, n[i]) ? n[i] : counterpart(n[i]);
+        char wanted = n[i];
+        if (!allows(template, i, wanted))
+            wanted = counterpart(wanted);
         if (m[i] != wanted || !allows(template, i, wanted))
             return false;
     }
@@ -166,8 +168,11 @@ bool templates_show_repaired(const struct templates *templates, enum document_ty
     if (!applies(template, type) || template->size != size ||
         templates_fit(templates, type, n, size))
         return false;
-    for (uint32_t i = 0; i < size; i++)
-        out[i] = allows(template, i, n[i]) ? n[i] : counterpart(n[i]);
+    for (uint32_t i = 0; i < size; i++) {
+        out[i] = n[i];
+        if (!allows(template, i, out[i]))
+            out[i] = counterpart(out[i]);
+    }
     return repairs(template, n, out, size);
 }
 
