@@ -116,7 +116,7 @@ static uint32_t any_flags(struct random *random)
     uint32_t flags = 0;
     flags |= happens(random, 5) ? ENTRY_SILENT : 0;
     flags |= happens(random, 5) ? ENTRY_DISPUTED : 0;
-    flags |= happens(random, 1) ? ENTRY_TEST : 0;
+    (void)happens(random, 1); /* none is TEST, whose alerts go elsewhere */
     return flags;
 }
 

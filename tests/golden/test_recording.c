@@ -117,6 +117,7 @@ static void configure(struct line_test *test)
         .commit_interval_ms = 1000,
         .inputs_count = INPUTS,
         .alerts_topic = "alerts",
+        .alerts_test_topic = "alerts", /* one list of all */
         .receipts_topic = "receipts",
         .dead_letters_topic = "dead-letters",
         .due_s = {60, 3600},

@@ -64,7 +64,7 @@ static inline struct entry entry_make(const char *id, const char *number, int64_
                           .issuer = {{'U', 'T', 'O'}},
                           .type = TYPE_PASSPORT,
                           .loss = LOSS_STOLEN,
-                          .flags = ENTRY_TEST,
+                          .flags = ENTRY_DISPUTED,
                           .is_live = true};
     entry.id_size = (uint8_t)strlen(id);
     memcpy(entry.id, id, entry.id_size);
