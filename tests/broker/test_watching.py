@@ -362,7 +362,7 @@ class Watching(unittest.TestCase):
             'checkit_changes_total{outcome="applied"}': 2,
             'checkit_changes_total{outcome="skipped"}': 1,
             'checkit_event_to_alert_seconds_bucket{le="+Inf"}': 1,
-            "checkit_filter_keys": 2,
+            "checkit_filter_keys": 4,  # a point and a number each
             'checkit_worker_paused{worker="1",reason="output_blocked"}': 0,
         }
         self.assertEqual({name: samples.get(name) for name in expected}, expected)
