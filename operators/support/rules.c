@@ -41,7 +41,7 @@ static bool has_two_letters(const struct canonical *document)
 {
     uint32_t letters = 0;
     for (uint32_t i = 0; i < document->size; i++)
-        letters += document->number[i] >= 'A' && document->number[i] <= 'Z';
+        letters += document->number[i] >= 'A'; /* A-Z and 0-9 are all there is */
     return letters >= 2;
 }
 

@@ -30,7 +30,7 @@ import model  # noqa: E402
 FILES = ["operators/support/rules.c", "operators/support/templates.c",
          "operators/support/canonical.c"]
 # What notices: the comparison with the model, then the unit tests of the three.
-UNIT_TESTS = ["test_rules", "test_rules_vectors", "test_canonical",
+UNIT_TESTS = ["test_rules", "test_rules_vectors", "test_templates", "test_canonical",
               "test_rule_data"]
 SEED = 20261124
 DOCUMENTS = 20000
