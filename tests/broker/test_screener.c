@@ -93,6 +93,8 @@ static void set_up(void)
         .inputs = {{.topic = "banking", .mapping = *mapping_preset("banking")}},
         .inputs_count = 1,
         .alerts_topic = "alerts",
+        .alerts_test_topic = "alerts.test",
+        .heartbeat_topic = "heartbeat", /* not at all: heartbeat_interval_s is 0 */
         .receipts_topic = "receipts",
         .dead_letters_topic = "dead-letters",
         .due_s = {60, 3600},

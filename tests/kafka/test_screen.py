@@ -32,6 +32,8 @@ def entry_of(change, loss):
 class Alerts(Case):
     """Two events, a list of six entries, and every field of the five alerts."""
 
+    GATE = {"shape": "LLDDDDDD", "live": 4, "limit": 676}  # 26 * 26 numbers for each listed one
+
     CHANGES = [
         upsert("e-exact", "KX 102938", 3, lost_on=DAY(2025, 12, 1), reported_on=DAY(2025, 12, 2),
                expiry=DAY(2030, 1, 1), review_on=DAY(2026, 1, 1), national_ref="file 1"),
@@ -93,6 +95,10 @@ class Alerts(Case):
                 2, "REVIEW", "TYPE_DIFFERS", 95, [], banked,
                 {"number": "8374 6152", "canonical_number": "83746152", "issuer": "ATA",
                  "type": "PASSPORT"}, "REVOKED", None),
+            "e-elsewhere": alert(
+                5, "REVIEW", "NUMBER_ONLY", 40, [], booked,
+                {"number": "HJ778800", "canonical_number": "HJ778800", "issuer": "ATA",
+                 "type": "PASSPORT"}, "STOLEN", None),
             "e-flags": alert(
                 3, "PAGE", "TYPE_DIFFERS", 95,
                 ["HOMOGLYPH", "ENTRY_EXPIRED", "SILENT", "DISPUTED", "TEST"], booked,
@@ -123,11 +129,15 @@ class Alerts(Case):
         self.booked, self.banked = writer.flush()
         self.summary = self.process.run_until_end()
         self.ended_ms = int(time.time() * 1000)
-        self.records = read_all(self.topics.alerts)
+        self.records = self.read_alerts()
         self.alerts = {}
         for record in self.records:
             alert = decode("Alert", record.value)
             self.alerts[alert["entry"]["entry_id"]] = alert
+
+    def read_alerts(self):
+        """Those of entries flagged TEST have a topic of their own."""
+        return read_all(self.topics.alerts) + read_all(self.topics.alerts_test)
 
     def check_what_differs(self, alert):
         """Takes out of the alert what cannot be written down beforehand, checking it."""
@@ -145,7 +155,8 @@ class Alerts(Case):
         self.assertEqual(alert.pop("build"), build)
 
         told = alert.pop("list")
-        self.assertEqual((told["stale"], told["gate"]), (False, None))
+        gate = self.GATE if alert["tier"] == "NUMBER_ONLY" else None
+        self.assertEqual((told["stale"], told["gate"]), (False, gate))
         self.assertTrue(0 <= told["age_seconds"] <= (self.ended_ms - self.began_ms) // 1000 + 1)
         ends = {}
         for record in read_all(self.topics.document_changes):
@@ -172,6 +183,8 @@ class Alerts(Case):
     def test_every_field_is_what_was_sent(self):
         self.assertEqual(len(self.records), len(self.expected()))
         self.assertEqual(set(self.alerts), set(self.expected()))
+        self.assertEqual([decode("Alert", record.value)["entry"]["entry_id"]
+                          for record in read_all(self.topics.alerts_test)], ["e-flags"])
         for record in self.records:
             alert = decode("Alert", record.value)
             self.check_ids(alert, record)
@@ -190,7 +203,8 @@ class Alerts(Case):
                          (2, 8, 1))
         self.assertEqual(summary["hits"]["EXACT"], {"PAGE": 1, "REVIEW": 0})
         self.assertEqual(summary["hits"]["TYPE_DIFFERS"], {"PAGE": 2, "REVIEW": 1})
-        self.assertEqual(sum(sum(by_class.values()) for by_class in summary["hits"].values()), 4)
+        self.assertEqual(summary["hits"]["NUMBER_ONLY"], {"PAGE": 0, "REVIEW": 1})
+        self.assertEqual(sum(sum(by_class.values()) for by_class in summary["hits"].values()), 5)
         self.assertEqual(summary["unscreenable"], {
             "number_missing": 0, "number_invalid": 1, "number_placeholder": 1})
         self.assertEqual(set(summary["dead_letters"].values()), {0})
@@ -215,7 +229,8 @@ class Alerts(Case):
                              (harness.CLUSTER.id, 1, 0))
             self.assertLessEqual(receipt["began_at"], receipt["ended_at"])
         self.assertEqual((booked["documents"], booked["unscreenable"], booked["hits"]),
-                         (6, {"number_invalid": 1}, {"EXACT": 1, "TYPE_DIFFERS": 2}))
+                         (6, {"number_invalid": 1},
+                          {"EXACT": 1, "TYPE_DIFFERS": 2, "NUMBER_ONLY": 1}))
         self.assertEqual((banked["documents"], banked["unscreenable"], banked["hits"]),
                          (2, {"number_placeholder": 1}, {"TYPE_DIFFERS": 1}))
         committed = self.site_.committed().items()
@@ -225,7 +240,7 @@ class Alerts(Case):
     def test_screening_again_repeats_the_ids(self):
         self.site_.forget_commits()
         self.process.run_until_end()
-        records = read_all(self.topics.alerts)
+        records = self.read_alerts()
         self.assertEqual(len(records), 2 * len(self.expected()))
         ids = [decode("Alert", record.value)["sighting_id"] for record in records]
         self.assertEqual(sorted(ids), sorted(2 * sorted(set(ids))))
@@ -233,7 +248,7 @@ class Alerts(Case):
     def test_nothing_new_is_an_end_too(self):
         summary = self.process.run_until_end()
         self.assertEqual((summary["records"], summary["seconds"]), (0, 0))
-        self.assertEqual(len(read_all(self.topics.alerts)), len(self.expected()))
+        self.assertEqual(len(self.read_alerts()), len(self.expected()))
         self.assertEqual(len(read_all(self.topics.receipts)), 2)
 
 
