@@ -25,6 +25,10 @@ enum {
     CSV_ROW_BYTES_MAX = 64 * 1024, /* one row, line ends inside quotes included */
     CSV_FIELDS_MAX = 256,          /* fields of one row */
 
+    /* Container files */
+    CONTAINER_HEADER_BYTES_MAX = 2 * 1024 * 1024, /* names and values of the header together */
+    CONTAINER_BLOCK_BYTES_MAX = 16 * 1024 * 1024, /* one block, as it stands and inflated */
+
     /* Schemas */
     SCHEMA_BYTES_MAX = 1024 * 1024,
     SCHEMA_NESTING_MAX = 64,       /* braces and brackets open at once in the JSON text */

@@ -42,7 +42,7 @@ static enum status take(struct csv *csv, uint8_t *out, size_t capacity, size_t *
                         struct error *err)
 {
     struct csv_source *source = &csv->source;
-    if (source->file < 0) {
+    if (source->file < 0 || source->text.size > 0) {
         *size = source->text.size < capacity ? source->text.size : capacity;
         if (*size > 0)
             memcpy(out, source->text.data, *size);

@@ -26,10 +26,10 @@ struct csv;
 
 /* Where the text comes from. All is borrowed until csv_close; the file is not closed by it. */
 struct csv_source {
-    const char *name; /* what messages call it */
-    int file;         /* a descriptor; -1: text instead */
-    struct bytes text;
-    char comment; /* lines that begin with it are skipped; 0: there are none */
+    const char *name;  /* what messages call it */
+    int file;          /* a descriptor; -1: there is text only */
+    struct bytes text; /* stands before what the file holds */
+    char comment;      /* lines that begin with it are skipped; 0: there are none */
 };
 
 /* A row has at least one field; what it points to is valid until the next call with its reader. */

@@ -87,6 +87,20 @@ enum record_status projection_documents(const struct projection *projection, str
     return status;
 }
 
+/* Every document is one to skip: there are never so many. */
+enum record_status projection_measure(const struct projection *projection, struct bytes bytes,
+                                      size_t *size)
+{
+    struct run run;
+    run.projection = projection;
+    run.skip = UINT32_MAX;
+    run.seen = 0;
+    enum record_status status = run_program(&run, &projection->documents, bytes);
+    if (status == RECORD_OK)
+        *size = bytes.size > 0 ? (size_t)(run.end - bytes.data) : 0;
+    return status;
+}
+
 /* --- context and change --- */
 
 static void run_fields(const struct projection *projection, struct run *run)

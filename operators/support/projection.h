@@ -53,6 +53,12 @@ enum record_status projection_documents(const struct projection *projection, str
                                         uint32_t skip, struct arena *arena, struct document *out,
                                         uint32_t capacity, uint32_t *count, bool *more);
 
+/* How many bytes the datum takes that `bytes` begins with; others may follow, as in a block of a
+ * container file. Reads it whole and makes no document of it. Returns what projection_documents
+ * does of the first slice; *size is set with RECORD_OK. */
+enum record_status projection_measure(const struct projection *projection, struct bytes bytes,
+                                      size_t *size);
+
 /* What an alert says of the event. The mapping's fixed values win. RECORD_OK or
  * RECORD_DATUM_INVALID: after projection_documents was content that means a fault in what only this
  * reads, such as a symbol that does not exist. */

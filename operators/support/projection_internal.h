@@ -384,6 +384,7 @@ struct run {
     struct slot slots[SLOTS_MAX]; /* only those in use are ever set */
     uint32_t flags;
     const uint8_t *mark;
+    const uint8_t *end; /* with RECORD_OK of a whole datum: behind it */
     /* documents */
     struct arena *arena;
     struct document *out;

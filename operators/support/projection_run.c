@@ -423,6 +423,7 @@ static enum record_status run_operations(struct run *run, struct machine m)
         const struct operation *operation = m.operation;
         switch (operation->code) {
         case OPERATION_END:
+            run->end = m.at;
             return RECORD_OK;
         case OPERATION_SKIP_VARINTS:
             m.at = skip_varints(m.at, m.end, operation->count);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "pipeline/base/log.h"
+#include "pipeline/config.h"
 #include "pipeline/run/arguments.h"
 #include "pipeline/run/match_explain.h"
 #include "pipeline/run/match_run.h"
@@ -19,6 +20,9 @@ struct options {
     const char *store_key;
     const char *rules;
     const char *in;
+    const char *preset;
+    const char *config;
+    const char *topic;
     const char *out;
     const char *number;
     const char *issuer;
@@ -43,7 +47,12 @@ static const struct argument arguments[] = {
     TEXT_ARGUMENT(rules, .name = "rules", .value = "DIR",
                   .help = "rule data that replaces what is built in"),
     TEXT_ARGUMENT(in, .name = "in", .letter = 'i', .value = "FILE",
-                  .help = "the documents, as CSV; - is standard input"),
+                  .help = "the documents, as CSV or an Avro file; - is standard input"),
+    TEXT_ARGUMENT(preset, .name = "preset", .value = "NAME", .choices = "booking|banking",
+                  .help = "how events are read; without it by their schema's name"),
+    TEXT_ARGUMENT(config, .name = "config", .letter = 'c', .value = "FILE",
+                  .help = "or by the mapping of an input of this configuration"),
+    TEXT_ARGUMENT(topic, .name = "topic", .value = "TOPIC", .help = "that input's topic"),
     TEXT_ARGUMENT(out, .name = "out", .letter = 'o', .value = "FILE", .preset = "-",
                   .help = "where the answers go"),
     TEXT_ARGUMENT(number, .name = "number", .value = "TEXT", .help = "or one document: its number"),
@@ -70,9 +79,9 @@ static const struct argument arguments[] = {
     {0}};
 
 static const struct arguments_exit exits[] = {
-    {EX_DATAERR, "a CSV is none, or the store is damaged"},
+    {EX_DATAERR, "a CSV or Avro file is none, or the store is damaged"},
     {EX_UNAVAILABLE, "a file cannot be read or written"},
-    {EX_CONFIG, "a fault in the rule data, or a store or key that does not fit"},
+    {EX_CONFIG, "a fault in rule data or configuration, or a store or key that does not fit"},
     {0}};
 
 static const struct arguments_command command = {
@@ -82,12 +91,17 @@ static const struct arguments_command command = {
         "the documents names the columns, in any order: id, number, issuer, type,\n"
         "nationality; with a column kind, rows `doc` are documents and rows `entry` are\n"
         "entries (number_to for a range), so one file may be both. Entries may also be a list\n"
-        "file as `feed` takes it. Answers are CSV, id,answer, in the order of the documents:\n"
+        "file as `feed` takes it. Documents may also be those of the events of an Avro\n"
+        "container file, with the ids EVENT_ID/1, EVENT_ID/2 and so on.\n"
+        "Answers are CSV, "
+        "id,answer, in the order of the documents:\n"
         "none, specimen, unscreenable:REASON, or ENTRY_ID=TIER:CLASS joined by `;`.",
     .arguments = arguments,
-    .examples = "checkit match --entries cases.csv --in cases.csv --out answers.csv\n"
-                "checkit match --entries list.csv --number 12AB34567 --issuer FRA --explain\n"
-                "checkit match --store store --store-key store.key --in -",
+    .examples =
+        "checkit match --entries cases.csv --in cases.csv --out answers.csv\n"
+        "checkit match --entries list.csv --number 12AB34567 --issuer FRA --explain\n"
+        "checkit match --entries list.csv --in events.avro -c checkit.yaml --topic bookings\n"
+        "checkit match --store store --store-key store.key --in -",
     .exits = exits,
 };
 
@@ -106,6 +120,12 @@ static enum status check_options(const struct options *options, struct error *er
         strcmp(options->in, "-") == 0)
         return error_fail(err, EX_USAGE,
                           "match: standard input cannot be both the entries and the documents");
+    if (options->number && (options->preset || options->config))
+        return error_fail(err, EX_USAGE, "match: --preset and --config go with --in");
+    if (!options->config != !options->topic)
+        return error_fail(err, EX_USAGE, "match: --config and --topic go together");
+    if (options->config && options->preset)
+        return error_fail(err, EX_USAGE, "match: give --preset, or --config and --topic");
     return STATUS_OK;
 }
 
@@ -114,7 +134,8 @@ struct job {
     const struct options *options;
     struct rule_data *rules;
     struct match_list list;
-    struct match_csv *documents;
+    struct match_documents *documents;
+    struct config *config; /* NULL: not asked for */
     struct file_writer *out;
     struct progress progress;
     struct match_counts counts;
@@ -135,19 +156,36 @@ static uint32_t thread_count(const struct options *options)
     return processors < WORKERS_MAX ? (uint32_t)processors : WORKERS_MAX;
 }
 
+/* NULL: none was asked for. */
+static enum status find_mapping(struct job *job, const struct mapping **mapping, struct error *err)
+{
+    const struct options *options = job->options;
+    *mapping = options->preset ? mapping_preset(options->preset) : NULL;
+    if (!options->config)
+        return STATUS_OK;
+    TRY(config_open(options->config, &job->config, err));
+    for (uint32_t i = 0; i < job->config->inputs_count && !*mapping; i++)
+        if (strcmp(job->config->inputs[i].topic, options->topic) == 0)
+            *mapping = &job->config->inputs[i].mapping;
+    return *mapping ? STATUS_OK
+                    : error_fail(err, EX_CONFIG, "%s: no input has the topic '%s'", options->config,
+                                 options->topic);
+}
+
 static enum status open_documents(struct job *job, struct error *err)
 {
     const char *path = job->options->in;
     bool is_input = strcmp(path, "-") == 0;
     struct stat info = {0};
+    struct match_documents_source source = {.name = is_input ? "standard input" : path};
+    TRY(find_mapping(job, &source.mapping, err));
     job->file = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (job->file < 0)
         return error_fail(err, EX_UNAVAILABLE, "%s: cannot be opened: %s", path, strerror(errno));
     if (fstat(job->file, &info) == 0 && S_ISREG(info.st_mode))
         job->bytes_total = (uint64_t)info.st_size;
-    const struct csv_source source = {.name = is_input ? "standard input" : path,
-                                      .file = job->file};
-    return match_csv_open(&source, MATCH_DOCUMENT, &job->documents, err);
+    source.file = job->file;
+    return match_documents_open(&source, &job->documents, err);
 }
 
 /* The one document of the options as a file of one row. */
@@ -167,9 +205,9 @@ static enum status open_document(struct job *job, struct error *err)
     (void)putc('\n', text);
     if (fclose(text) != 0)
         return error_fail(err, EX_UNAVAILABLE, "match: no memory");
-    const struct csv_source source = {
+    const struct match_documents_source source = {
         .name = "options", .file = -1, .text = bytes_of(job->text, job->text_size)};
-    return match_csv_open(&source, MATCH_DOCUMENT, &job->documents, err);
+    return match_documents_open(&source, &job->documents, err);
 }
 
 /* --- with words --- */
@@ -195,7 +233,7 @@ static enum status explain_documents(struct job *job, const struct match_explain
 {
     for (;;) {
         struct match_row row;
-        TRY(match_csv_next(job->documents, &row, err));
+        TRY(match_documents_next(job->documents, &row, err));
         if (row.line == 0)
             return STATUS_OK;
         const struct document document = {.number = row.number,
@@ -275,7 +313,8 @@ enum status command_match(int argc, char **argv, struct error *err)
     signals_block();
     enum status status = run(&job, err);
     file_writer_close(job.out);
-    match_csv_close(job.documents);
+    match_documents_close(job.documents);
+    config_close(job.config);
     if (job.file > STDIN_FILENO)
         (void)close(job.file);
     free(job.text);

@@ -17,7 +17,7 @@ enum match_kind { MATCH_ENTRY, MATCH_DOCUMENT };
 
 /* Borrowed until the next call. */
 struct match_row {
-    uint64_t line; /* where it begins; 0: there are no more rows */
+    uint64_t line; /* where it begins, or the number of its event; 0: there are no more rows */
     struct bytes id;
     struct bytes number;
     struct bytes number_to;

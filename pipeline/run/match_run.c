@@ -18,14 +18,14 @@ enum {
 };
 
 _Static_assert((int)PIECE_DOCUMENTS <= (int)BATCH_SUBJECTS_MAX, "a piece fits a batch");
-_Static_assert((int)PIECE_BYTES > (int)CSV_ROW_BYTES_MAX, "a row fits a piece");
 
 enum piece_state { PIECE_FREE, PIECE_FILLED, PIECE_TAKEN, PIECE_DONE };
 
 /* Documents on their way through, with their answers. Texts lie in text. */
 struct piece {
     enum piece_state state; /* under the lock; the rest belongs to who has taken it */
-    uint8_t text[PIECE_BYTES];
+    uint8_t *text;          /* owned */
+    size_t text_capacity;
     size_t text_size;
     struct bytes ids[PIECE_DOCUMENTS];
     struct document documents[PIECE_DOCUMENTS];
@@ -45,6 +45,8 @@ struct run {
     const struct match_run_settings *settings;
     struct piece **pieces; /* owned; a ring */
     uint32_t pieces_count;
+    struct match_row row; /* the next one to go into a piece */
+    bool is_row_waiting;  /* it found no room in the last piece */
     pthread_mutex_t lock;
     pthread_cond_t filled; /* or closing */
     pthread_cond_t done;   /* or a thread has failed */
@@ -295,22 +297,37 @@ static void empty(struct piece *piece)
     buffer_reset(&piece->answers);
 }
 
-/* A row is never longer than what is left: the piece ends before. */
+/* Whether the row goes into the piece: the first one always does, and may have it grow. */
+static bool make_room(struct piece *piece, const struct match_row *row)
+{
+    size_t size =
+        row->id.size + row->number.size + row->issuer.size + row->type.size + row->nationality.size;
+    if (size <= piece->text_capacity - piece->text_size)
+        return true;
+    if (piece->count > 0)
+        return false;
+    piece->text = memory_resize(piece->text, size, 1);
+    piece->text_capacity = size;
+    return true;
+}
+
 static enum status fill(struct run *run, struct piece *piece, bool *at_end, struct error *err)
 {
+    const struct match_row *row = &run->row;
     empty(piece);
-    while (piece->count < PIECE_DOCUMENTS && piece->text_size + CSV_ROW_BYTES_MAX <= PIECE_BYTES) {
-        struct match_row row;
-        TRY(match_csv_next(run->settings->documents, &row, err));
-        *at_end = row.line == 0;
-        if (*at_end)
+    while (piece->count < PIECE_DOCUMENTS) {
+        if (!run->is_row_waiting)
+            TRY(match_documents_next(run->settings->documents, &run->row, err));
+        *at_end = row->line == 0;
+        run->is_row_waiting = !*at_end && !make_room(piece, row);
+        if (*at_end || run->is_row_waiting)
             return STATUS_OK;
-        piece->ids[piece->count] = copy(piece, row.id);
+        piece->ids[piece->count] = copy(piece, row->id);
         piece->documents[piece->count++] =
-            (struct document){.number = copy(piece, row.number),
-                              .issuer = copy(piece, row.issuer),
-                              .type = copy(piece, row.type),
-                              .nationality = copy(piece, row.nationality)};
+            (struct document){.number = copy(piece, row->number),
+                              .issuer = copy(piece, row->issuer),
+                              .type = copy(piece, row->type),
+                              .nationality = copy(piece, row->nationality)};
     }
     return STATUS_OK;
 }
@@ -364,7 +381,8 @@ static enum status read_and_write(struct run *run, struct match_counts *counts, 
         TRY(write_piece(run, piece, counts, err));
         TRY(fill(run, piece, &at_end, err));
         give_out(run, piece);
-        progress_tell(run->settings->progress, match_csv_bytes_read(run->settings->documents));
+        progress_tell(run->settings->progress,
+                      match_documents_bytes_read(run->settings->documents));
     }
     for (uint32_t i = 0; i < run->pieces_count; i++)
         TRY(write_piece(run, run->pieces[(next + i) % run->pieces_count], counts, err));
@@ -402,6 +420,21 @@ static enum status run_threads(struct run *run, struct match_counts *counts, str
     return status;
 }
 
+static struct piece *open_piece(void)
+{
+    struct piece *piece = memory_new(1, sizeof *piece);
+    piece->text = memory_new(PIECE_BYTES, 1);
+    piece->text_capacity = PIECE_BYTES;
+    return piece;
+}
+
+static void close_piece(struct piece *piece)
+{
+    buffer_close(&piece->answers);
+    memory_free(piece->text);
+    memory_free(piece);
+}
+
 enum status match_run(const struct match_run_settings *settings, struct match_counts *counts,
                       struct error *err)
 {
@@ -415,14 +448,12 @@ enum status match_run(const struct match_run_settings *settings, struct match_co
     (void)pthread_cond_init(&run.done, NULL);
     run.pieces = memory_new(run.pieces_count, sizeof(struct piece *));
     for (uint32_t i = 0; i < run.pieces_count; i++)
-        run.pieces[i] = memory_new(1, sizeof(struct piece));
+        run.pieces[i] = open_piece();
     progress_begin(settings->progress, &task);
     enum status status = run_threads(&run, counts, err);
     progress_end(settings->progress);
-    for (uint32_t i = 0; i < run.pieces_count; i++) {
-        buffer_close(&run.pieces[i]->answers);
-        memory_free(run.pieces[i]);
-    }
+    for (uint32_t i = 0; i < run.pieces_count; i++)
+        close_piece(run.pieces[i]);
     memory_free((void *)run.pieces);
     (void)pthread_cond_destroy(&run.done);
     (void)pthread_cond_destroy(&run.filled);

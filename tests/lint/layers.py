@@ -27,6 +27,7 @@ LIBRARIES = {
     "sodium.h": ("operators/support", "keys"),
     "utf8proc.h": ("operators/support", "canonical"),
     "yaml.h": ("pipeline", "config"),
+    "zlib.h": ("operators/support", "container"),
 }
 
 # NAME_internal.h is for the files of module NAME; these too belong to it. http_client asks anyone
