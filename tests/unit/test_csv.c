@@ -349,6 +349,21 @@ static void write_packets(int file, const struct made *made, struct random *rand
     _exit(EX_OK);
 }
 
+Test(csv, text_stands_before_what_the_file_holds)
+{
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(write(ends[1], "b,c\nd\n", 6), 6);
+    cr_assert_eq(close(ends[1]), 0);
+    struct csv *csv = csv_open(
+        &(struct csv_source){.name = "list.csv", .file = ends[0], .text = bytes_of_text("x\na")});
+    expect_row(csv, 1, "x");
+    expect_row(csv, 2, "ab|c");
+    expect_row(csv, 3, "d");
+    expect_end(csv);
+    cr_assert_eq(close(ends[0]), 0);
+}
+
 Test(csv, random_rows_in_pieces_are_read_alike)
 {
     struct made *made = memory_new(1, sizeof *made);

@@ -584,3 +584,24 @@ Test(projection_data, a_datum_of_no_bytes_is_one_of_a_schema_without_values)
     arena_close(&arena);
     projection_close(projection);
 }
+
+/* --- data one behind another --- */
+
+Test(projection_data, datum_before_others_is_measured)
+{
+    struct projection *projection =
+        compile(RECORD(FIELD("docs", ARRAY(NAMED_RECORD("Doc", FIELD("number", STRING)))),
+                       FIELD("note", NULLABLE(STRING)), FIELD("at", LONG)),
+                MAPPING(.path = "docs[]", .number = "number"));
+    struct bytes data = BYTES("\4\2A\2B\0\2\4xy\6"
+                              "\0\0\0");
+    size_t size = 0;
+    cr_assert_eq(projection_measure(projection, data, &size), RECORD_OK);
+    cr_assert_eq(size, 11);
+    data = bytes_of(data.data + size, data.size - size);
+    cr_assert_eq(projection_measure(projection, data, &size), RECORD_OK);
+    cr_assert_eq(size, data.size);
+    data = bytes_of(data.data, data.size - 1);
+    cr_assert_eq(projection_measure(projection, data, &size), RECORD_DATUM_INVALID);
+    projection_close(projection);
+}
