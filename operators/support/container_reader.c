@@ -125,7 +125,7 @@ static uint8_t *make_room(struct room *room, size_t size)
 /* The size of a name or value of the header. */
 static enum status take_size(struct container_reader *reader, size_t *size, struct error *err)
 {
-    int64_t value;
+    int64_t value = 0;
     TRY(take_long(reader, &value, err));
     if (value < 0 || (uint64_t)value > CONTAINER_HEADER_BYTES_MAX - reader->header_bytes)
         return fault(reader, err, "a length below 0, or beyond what a header may take");
@@ -159,8 +159,8 @@ static enum status take_codec(struct container_reader *reader, size_t size, stru
 static enum status take_member(struct container_reader *reader, struct error *err)
 {
     uint8_t name[NAME_SIZE_MAX];
-    size_t size;
-    size_t value_size;
+    size_t size = 0;
+    size_t value_size = 0;
     TRY(take_size(reader, &size, err));
     bool is_short = size <= sizeof name;
     TRY(take(reader, is_short ? name : NULL, size, err));
@@ -176,8 +176,8 @@ static enum status take_member(struct container_reader *reader, struct error *er
 /* How many members follow; 0: there are no more. */
 static enum status take_count(struct container_reader *reader, uint64_t *count, struct error *err)
 {
-    int64_t value;
-    int64_t size;
+    int64_t value = 0;
+    int64_t size = 0;
     TRY(take_long(reader, &value, err));
     if (value < 0) /* then its size in bytes, which nobody here needs */
         TRY(take_long(reader, &size, err));
@@ -190,7 +190,7 @@ static enum status take_count(struct container_reader *reader, uint64_t *count, 
 static enum status take_header(struct container_reader *reader, struct error *err)
 {
     uint8_t magic[CONTAINER_MAGIC_SIZE];
-    uint64_t count;
+    uint64_t count = 0;
     TRY(take(reader, magic, sizeof magic, err));
     if (!container_is_magic(bytes_of(magic, sizeof magic)))
         return fault(reader, err, "this is no Avro container file");
@@ -293,8 +293,8 @@ static enum status inflate_block(struct container_reader *reader, struct bytes *
 static enum status take_block(struct container_reader *reader, struct container_block *block,
                               struct error *err)
 {
-    int64_t records;
-    int64_t size;
+    int64_t records = 0;
+    int64_t size = 0;
     uint8_t sync[SYNC_SIZE];
     TRY(take_long(reader, &records, err));
     TRY(take_long(reader, &size, err));

@@ -42,7 +42,7 @@ static bool is_named_avro(const char *name)
 static enum status open_either(const struct match_documents_source *source,
                                struct match_documents *documents, struct error *err)
 {
-    size_t size;
+    size_t size = 0;
     TRY(read_begin(source, documents, &size, err));
     struct bytes text = source->file < 0 ? source->text : bytes_of(documents->begin, size);
     if (source->file >= 0 && (container_is_magic(text) || is_named_avro(source->name)))
