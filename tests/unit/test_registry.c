@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "operators/support/registry.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/limits.h"
+#include "tests/unit/registry_fixture.h"
 
 /* --- time is what the tests say; looks at it are counted -------------------------------------- */
 
@@ -52,7 +52,6 @@ static void let_it_go_round(void)
 /* --- a folder of its own for each test -------------------------------------------------------- */
 
 static char folder[] = "/tmp/checkit-registry-XXXXXX";
-static struct registry *registry;
 
 static const char *path_of(const char *name)
 {
@@ -94,35 +93,6 @@ static void close_registry(void)
             (void)rmdir(path_of(file->d_name)); /* also "." and "..", in vain */
     (void)closedir(directory);
     (void)rmdir(folder);
-}
-
-static enum registry_answer find_now(uint32_t id)
-{
-    struct bytes schema;
-    return registry_find(registry, id, &schema);
-}
-
-static enum registry_answer wait_for_answer(uint32_t id, struct bytes *schema)
-{
-    enum registry_answer answer;
-    while ((answer = registry_find(registry, id, schema)) == REGISTRY_PENDING)
-        (void)sched_yield();
-    return answer;
-}
-
-static void expect_found(uint32_t id, const char *text)
-{
-    struct bytes schema;
-    cr_assert_eq(wait_for_answer(id, &schema), REGISTRY_FOUND);
-    cr_assert(bytes_equal_text(schema, text));
-    cr_assert_eq(schema.data[schema.size], 0, "a NUL is behind it");
-}
-
-static void expect_absent(uint32_t id)
-{
-    struct bytes schema;
-    cr_assert_eq(wait_for_answer(id, &schema), REGISTRY_ABSENT);
-    cr_assert_null(schema.data);
 }
 
 static void expect_still_pending(uint32_t id)

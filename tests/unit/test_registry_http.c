@@ -3,12 +3,12 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#include "operators/support/registry.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/config.h"
 #include "pipeline/limits.h"
 #include "tests/unit/http_server.h"
+#include "tests/unit/registry_fixture.h"
 
 /* --- time is what the tests say: only then is something asked again --------------------------- */
 
@@ -47,7 +47,6 @@ static void advance_ms(uint64_t ms)
 
 static struct http_server server;
 static struct config config;
-static struct registry *registry;
 
 static void open_registry(void)
 {
@@ -75,35 +74,6 @@ TestSuite(registry_http, .init = set_up, .fini = tear_down, .timeout = 100);
 static void reply(const char *question, int status, const char *body)
 {
     server_route(&server, (struct server_route){question, status, body, SERVER_REPLIES});
-}
-
-static enum registry_answer find_now(uint32_t id)
-{
-    struct bytes schema;
-    return registry_find(registry, id, &schema);
-}
-
-static enum registry_answer wait_for_answer(uint32_t id, struct bytes *schema)
-{
-    enum registry_answer answer;
-    while ((answer = registry_find(registry, id, schema)) == REGISTRY_PENDING)
-        (void)sched_yield();
-    return answer;
-}
-
-static void expect_found(uint32_t id, const char *text)
-{
-    struct bytes schema;
-    cr_assert_eq(wait_for_answer(id, &schema), REGISTRY_FOUND);
-    cr_assert_eq(schema.size, strlen(text), "%s", (const char *)schema.data);
-    cr_assert_str_eq((const char *)schema.data, text);
-}
-
-static void expect_absent(uint32_t id)
-{
-    struct bytes schema;
-    cr_assert_eq(wait_for_answer(id, &schema), REGISTRY_ABSENT);
-    cr_assert_null(schema.data);
 }
 
 /* Asked with what is said now, and then it is said well: held, and found at the next try. */
