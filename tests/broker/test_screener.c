@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <sys/stat.h>
 
+#include "operators/support/change_encode.h"
 #include "operators/support/encode.h"
 #include "operators/support/kafka.h"
 #include "operators/support/keys.h"
@@ -193,23 +194,18 @@ static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque
 
 static struct bytes encode_change(uint8_t *buffer, const char *id, const char *number)
 {
-    struct encoder encoder = encoder_of(buffer, 1024);
-    encode_prefix(&encoder, SCHEMA_CHANGE);
-    encode_text(&encoder, id);
-    encode_long(&encoder, 0);
-    encode_long(&encoder, 1);
-    encode_optional_text(&encoder, bytes_of_text(number));
-    encode_optional_text(&encoder, (struct bytes){NULL, 0});
-    encode_optional_text(&encoder, bytes_of_text("FRA"));
-    encode_optional_text(&encoder, bytes_of_text("PASSPORT"));
-    encode_optional_long(&encoder, false, 0);
-    encode_long(&encoder, 0);
-    encode_text(&encoder, "contributor");
-    for (int i = 0; i < 4; i++)
-        encode_optional_long(&encoder, false, 0);
-    encode_optional_text(&encoder, (struct bytes){NULL, 0});
-    encode_long(&encoder, 0);
-    return encoder_done(&encoder, buffer);
+    struct change change = {.entry_id = bytes_of_text(id),
+                            .op = CHANGE_UPSERT,
+                            .revision = 1,
+                            .number = bytes_of_text(number),
+                            .issuer = bytes_of_text("FRA"),
+                            .type = bytes_of_text("PASSPORT"),
+                            .contributor = bytes_of_text("contributor"),
+                            .reported_on = DATE_NONE,
+                            .lost_on = DATE_NONE,
+                            .expiry = DATE_NONE,
+                            .review_on = DATE_NONE};
+    return change_encode(&change, SCHEMA_CHANGE, buffer, 1024);
 }
 
 static struct bytes encode_event(uint8_t *buffer, const char *number)

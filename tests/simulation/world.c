@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "operators/support/change_encode.h"
 #include "operators/support/encode.h"
 #include "pipeline/base/assets.h"
 #include "pipeline/base/clock.h"
@@ -31,24 +32,19 @@ void world_change(struct world *world, uint32_t entry, const char *number, bool 
     uint8_t buffer[512];
     char id[16];
     (void)snprintf(id, sizeof id, "E%u", entry);
-    struct encoder encoder = encoder_of(buffer, sizeof buffer);
-    encode_prefix(&encoder, SCHEMA_CHANGE);
-    encode_text(&encoder, id);
-    encode_long(&encoder, withdraw);
-    encode_long(&encoder, ++world->revision);
-    encode_optional_text(&encoder, bytes_of_text(number));
-    encode_optional_text(&encoder, (struct bytes){0});
-    encode_optional_text(&encoder, bytes_of_text("FRA"));
     bool is_passport = random_below(fake_random(), 2);
-    encode_optional_text(&encoder, bytes_of_text(is_passport ? "PASSPORT" : "VISA"));
-    encode_optional_long(&encoder, false, 0); /* loss */
-    encode_long(&encoder, 0);                 /* flags */
-    encode_text(&encoder, "simulated");
-    for (int i = 0; i < 4; i++)
-        encode_optional_long(&encoder, false, 0); /* dates */
-    encode_optional_text(&encoder, (struct bytes){0});
-    encode_long(&encoder, 0);
-    struct bytes payload = encoder_done(&encoder, buffer);
+    struct change change = {.entry_id = bytes_of_text(id),
+                            .op = withdraw ? CHANGE_WITHDRAW : CHANGE_UPSERT,
+                            .revision = ++world->revision,
+                            .number = bytes_of_text(number),
+                            .issuer = bytes_of_text("FRA"),
+                            .type = bytes_of_text(is_passport ? "PASSPORT" : "VISA"),
+                            .contributor = bytes_of_text("simulated"),
+                            .reported_on = DATE_NONE,
+                            .lost_on = DATE_NONE,
+                            .expiry = DATE_NONE,
+                            .review_on = DATE_NONE};
+    struct bytes payload = change_encode(&change, SCHEMA_CHANGE, buffer, sizeof buffer);
     (void)fake_append("changes", (int32_t)(entry % 2), bytes_of_text(id), payload);
 }
 

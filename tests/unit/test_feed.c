@@ -1,5 +1,6 @@
 #include "pipeline/run/feed.h"
 
+#include "operators/support/change_encode.h"
 #include "tests/unit/rig.h"
 
 enum { ROUNDS = 10, SECOND_MS = 1000 };
@@ -44,23 +45,18 @@ static void run(void)
 static struct bytes change_of(uint8_t *buffer, const char *id, int64_t revision, const char *number,
                               bool withdraw)
 {
-    struct encoder encoder = encoder_of(buffer, 1024);
-    encode_prefix(&encoder, RIG_SCHEMA_CHANGE);
-    encode_text(&encoder, id);
-    encode_long(&encoder, withdraw);
-    encode_long(&encoder, revision);
-    encode_optional_text(&encoder, bytes_of_text(number));
-    encode_optional_text(&encoder, (struct bytes){NULL, 0});
-    encode_optional_text(&encoder, bytes_of_text("FRA"));
-    encode_optional_text(&encoder, bytes_of_text("PASSPORT"));
-    encode_optional_long(&encoder, false, 0);
-    encode_long(&encoder, 0); /* flags */
-    encode_text(&encoder, "contributor");
-    for (int i = 0; i < 4; i++)
-        encode_optional_long(&encoder, false, 0);
-    encode_optional_text(&encoder, (struct bytes){NULL, 0});
-    encode_long(&encoder, 0);
-    return encoder_done(&encoder, buffer);
+    struct change change = {.entry_id = bytes_of_text(id),
+                            .op = withdraw ? CHANGE_WITHDRAW : CHANGE_UPSERT,
+                            .revision = revision,
+                            .number = bytes_of_text(number),
+                            .issuer = bytes_of_text("FRA"),
+                            .type = bytes_of_text("PASSPORT"),
+                            .contributor = bytes_of_text("contributor"),
+                            .reported_on = DATE_NONE,
+                            .lost_on = DATE_NONE,
+                            .expiry = DATE_NONE,
+                            .review_on = DATE_NONE};
+    return change_encode(&change, RIG_SCHEMA_CHANGE, buffer, 1024);
 }
 
 static void append_change(int32_t partition, const char *id, int64_t revision, const char *number)
