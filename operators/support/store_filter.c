@@ -22,58 +22,48 @@ static void add_key(struct keys *keys, const struct key *key)
         flush(keys);
 }
 
-/* Adds every point on disk. */
-static enum status scan_points(struct store *store, struct filter *filter, uint64_t *points,
-                               struct error *err)
+/* Adds the keys on disk that begin with the prefix, and counts them. What stands between prefix and
+ * hash of the id is the fingerprint, or in numbers what the filter looks at of it. */
+static enum status scan_keys(struct store *store, enum family family, struct bytes prefix,
+                             struct filter *filter, uint64_t *found, struct error *err)
 {
     struct keys keys = {.filter = filter};
     enum status status = STATUS_OK;
-    *points = 0;
-    rocksdb_iterator_t *scan = store_db_scan(store, FAMILY_POINTS);
+    *found = 0;
+    rocksdb_iterator_t *scan = store_db_scan(store, family);
+    if (prefix.size > 0)
+        rocksdb_iter_seek(scan, (const char *)prefix.data, prefix.size);
     for (; status == STATUS_OK && rocksdb_iter_valid(scan); rocksdb_iter_next(scan)) {
-        struct bytes point_key = store_scan_key(scan);
-        if (point_key.size != POINT_KEY_SIZE) {
-            status = store_damaged(store, FAMILY_POINTS, "size of a key", err);
+        struct bytes disk_key = store_scan_key(scan);
+        if (disk_key.size != POINT_KEY_SIZE) {
+            status = store_damaged(store, family, "size of a key", err);
             continue;
         }
-        struct key key;
-        memcpy(key.bytes, point_key.data, sizeof key.bytes);
+        if (!bytes_equal(bytes_of(disk_key.data, prefix.size), prefix))
+            break;
+        struct key key = {{0}};
+        memcpy(key.bytes, disk_key.data + prefix.size, sizeof key.bytes - prefix.size);
         add_key(&keys, &key);
-        ++*points;
+        ++*found;
     }
     flush(&keys);
     enum status ended = store_db_scan_end(store, scan, status == STATUS_OK ? err : NULL);
     return status == STATUS_OK ? ended : status;
 }
 
-/* Adds every number of one shape on disk: in numbers they stand together. Of their fingerprints
- * the disk has what the filter looks at. */
+static enum status scan_points(struct store *store, struct filter *filter, uint64_t *points,
+                               struct error *err)
+{
+    return scan_keys(store, FAMILY_POINTS, (struct bytes){NULL, 0}, filter, points, err);
+}
+
+/* Of one shape: they stand together. */
 static enum status scan_shape(struct store *store, uint32_t shape, struct filter *filter,
                               uint64_t *numbers, struct error *err)
 {
-    struct keys keys = {.filter = filter};
-    enum status status = STATUS_OK;
     uint8_t prefix[SHAPE_KEY_SIZE];
-    *numbers = 0;
     write_big(prefix, shape, sizeof prefix);
-    rocksdb_iterator_t *scan = store_db_scan(store, FAMILY_NUMBERS);
-    rocksdb_iter_seek(scan, (const char *)prefix, sizeof prefix);
-    for (; status == STATUS_OK && rocksdb_iter_valid(scan); rocksdb_iter_next(scan)) {
-        struct bytes number_key = store_scan_key(scan);
-        if (number_key.size != POINT_KEY_SIZE) {
-            status = store_damaged(store, FAMILY_NUMBERS, "size of a key", err);
-            continue;
-        }
-        if (memcmp(number_key.data, prefix, sizeof prefix) != 0)
-            break;
-        struct key key = {{0}};
-        memcpy(key.bytes, number_key.data + SHAPE_KEY_SIZE, NUMBER_PRF_SIZE);
-        add_key(&keys, &key);
-        ++*numbers;
-    }
-    flush(&keys);
-    enum status ended = store_db_scan_end(store, scan, status == STATUS_OK ? err : NULL);
-    return status == STATUS_OK ? ended : status;
+    return scan_keys(store, FAMILY_NUMBERS, bytes_of(prefix, sizeof prefix), filter, numbers, err);
 }
 
 static uint64_t at_least(uint64_t value, uint64_t least)
