@@ -175,6 +175,9 @@ static enum status find(struct match *match, const struct batch *batch, uint32_t
                         uint32_t capacity, uint32_t *count, struct error *err)
 {
     const struct environment *environment = &match->environment;
+    if (match->place == PLACE_ISSUER)
+        return store_find(environment->store, environment->worker, &batch->keys[subject],
+                          &match->cursor, match->found, capacity, count, err);
     struct canonical sought;
     struct key key;
     rules_lookup_form(&batch->forms[subject], lookup_of(match->place), &sought);
