@@ -249,8 +249,6 @@ struct heartbeat *heartbeat_open(const struct heartbeat_settings *settings)
     uint64_t nonce; /* of another start, and of another process, none counts */
     random_secret(&nonce, sizeof nonce);
     (void)snprintf(heartbeat->own, sizeof heartbeat->own, "heartbeat-%016" PRIx64 "-", nonce);
-    atomic_store(&settings->state->began_ms, clock_wall_ms());
-    atomic_store(&settings->state->is_on, true);
     return heartbeat;
 }
 

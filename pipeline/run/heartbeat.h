@@ -58,7 +58,8 @@ struct heartbeat_settings {
 
 struct heartbeat;
 
-/* Opens nothing yet. The caller's: heartbeat_close. */
+/* Opens nothing yet; that it is on, and since when, the caller has told the state. The caller's:
+ * heartbeat_close. */
 struct heartbeat *heartbeat_open(const struct heartbeat_settings *settings);
 void heartbeat_close(struct heartbeat *heartbeat);
 
