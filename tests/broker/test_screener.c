@@ -11,6 +11,7 @@
 #include "pipeline/base/assets.h"
 #include "pipeline/base/clock.h"
 #include "tests/tools/read_avro.h"
+#include "tests/unit/change_fixture.h"
 #include "tests/unit/temp_folder.h"
 
 enum {
@@ -194,17 +195,7 @@ static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque
 
 static struct bytes encode_change(uint8_t *buffer, const char *id, const char *number)
 {
-    struct change change = {.entry_id = bytes_of_text(id),
-                            .op = CHANGE_UPSERT,
-                            .revision = 1,
-                            .number = bytes_of_text(number),
-                            .issuer = bytes_of_text("FRA"),
-                            .type = bytes_of_text("PASSPORT"),
-                            .contributor = bytes_of_text("contributor"),
-                            .reported_on = DATE_NONE,
-                            .lost_on = DATE_NONE,
-                            .expiry = DATE_NONE,
-                            .review_on = DATE_NONE};
+    struct change change = change_make(id, number, 1);
     return change_encode(&change, SCHEMA_CHANGE, buffer, 1024);
 }
 

@@ -13,6 +13,7 @@
 #include "pipeline/counters.h"
 #include "pipeline/run/feed.h"
 #include "tests/simulation/fake.h"
+#include "tests/unit/change_fixture.h"
 #include "tests/unit/store_fixture.h"
 
 enum { SCHEMA_CHANGE = 1, SCHEMA_LATE = 2, SCHEMA_DENIED = 3, WAIT_S = 60, ROUNDS_MAX = 2000 };
@@ -73,21 +74,6 @@ static void stage_close(struct stage *stage)
 
 /* --- changes -------------------------------------------------------------------------------- */
 
-static struct change change_of(const char *id, const char *number, int64_t revision)
-{
-    return (struct change){.entry_id = bytes_of_text(id),
-                           .op = number ? CHANGE_UPSERT : CHANGE_WITHDRAW,
-                           .revision = revision,
-                           .number = bytes_of_text(number),
-                           .issuer = bytes_of_text("FRA"),
-                           .type = bytes_of_text("PASSPORT"),
-                           .contributor = bytes_of_text("contributor"),
-                           .reported_on = DATE_NONE,
-                           .lost_on = DATE_NONE,
-                           .expiry = DATE_NONE,
-                           .review_on = DATE_NONE};
-}
-
 static void append(int32_t partition, const char *key, const struct change *change,
                    uint32_t schema_id)
 {
@@ -100,7 +86,7 @@ static void append(int32_t partition, const char *key, const struct change *chan
 /* number NULL: a withdrawal. */
 static void send(int32_t partition, const char *id, const char *number, int64_t revision)
 {
-    struct change change = change_of(id, number, revision);
+    struct change change = change_make(id, number, revision);
     append(partition, id, &change, SCHEMA_CHANGE);
 }
 
@@ -293,7 +279,7 @@ Test(feed_faults, restart_goes_on_where_the_store_stands)
 static void send_invalid_ones(void)
 {
     uint8_t buffer[512];
-    struct change change = change_of("E-1", "AB1000009", 9);
+    struct change change = change_make("E-1", "AB1000009", 9);
     (void)fake_append("changes", 0, bytes_of_text("E-1"), bytes_of(NULL, 0));
     (void)fake_append("changes", 0, bytes_of_text("E-1"), bytes_of("", 0));
     (void)fake_append("changes", 0, bytes_of_text("E-1"), bytes_of("\0\0\0\0\1", 5));
@@ -336,7 +322,7 @@ Test(feed_faults, change_waits_for_its_schema_and_those_behind_wait_too)
     struct stage *stage = stage_open();
     feed_start(stage);
     step_to_end(stage);
-    struct change change = change_of("E-1", "AB1000001", 1);
+    struct change change = change_make("E-1", "AB1000001", 1);
     append(0, "E-1", &change, SCHEMA_LATE);
     send(0, "E-1", "AB1000002", 2);
     step_for_ms(stage, 70000);

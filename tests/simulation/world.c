@@ -9,6 +9,7 @@
 #include "operators/support/encode.h"
 #include "pipeline/base/assets.h"
 #include "pipeline/base/clock.h"
+#include "tests/unit/change_fixture.h"
 
 enum { FEED_STEPS_MAX = 20000, STOP_MS = 4000, EVENT_BYTES_MAX = 1024 * 1024 };
 
@@ -32,18 +33,9 @@ void world_change(struct world *world, uint32_t entry, const char *number, bool 
     uint8_t buffer[512];
     char id[16];
     (void)snprintf(id, sizeof id, "E%u", entry);
-    bool is_passport = random_below(fake_random(), 2);
-    struct change change = {.entry_id = bytes_of_text(id),
-                            .op = withdraw ? CHANGE_WITHDRAW : CHANGE_UPSERT,
-                            .revision = ++world->revision,
-                            .number = bytes_of_text(number),
-                            .issuer = bytes_of_text("FRA"),
-                            .type = bytes_of_text(is_passport ? "PASSPORT" : "VISA"),
-                            .contributor = bytes_of_text("simulated"),
-                            .reported_on = DATE_NONE,
-                            .lost_on = DATE_NONE,
-                            .expiry = DATE_NONE,
-                            .review_on = DATE_NONE};
+    struct change change = change_make(id, number, ++world->revision);
+    change.op = withdraw ? CHANGE_WITHDRAW : CHANGE_UPSERT;
+    change.type = bytes_of_text(random_below(fake_random(), 2) ? "PASSPORT" : "VISA");
     struct bytes payload = change_encode(&change, SCHEMA_CHANGE, buffer, sizeof buffer);
     (void)fake_append("changes", (int32_t)(entry % 2), bytes_of_text(id), payload);
 }

@@ -1,6 +1,7 @@
 #include "pipeline/run/feed.h"
 
 #include "operators/support/change_encode.h"
+#include "tests/unit/change_fixture.h"
 #include "tests/unit/rig.h"
 
 enum { ROUNDS = 10, SECOND_MS = 1000 };
@@ -42,27 +43,16 @@ static void run(void)
         cr_assert_eq(step(), STATUS_OK, "%s", step_error.text);
 }
 
-static struct bytes change_of(uint8_t *buffer, const char *id, int64_t revision, const char *number,
-                              bool withdraw)
+static struct bytes change_of(uint8_t *buffer, const char *id, int64_t revision, const char *number)
 {
-    struct change change = {.entry_id = bytes_of_text(id),
-                            .op = withdraw ? CHANGE_WITHDRAW : CHANGE_UPSERT,
-                            .revision = revision,
-                            .number = bytes_of_text(number),
-                            .issuer = bytes_of_text("FRA"),
-                            .type = bytes_of_text("PASSPORT"),
-                            .contributor = bytes_of_text("contributor"),
-                            .reported_on = DATE_NONE,
-                            .lost_on = DATE_NONE,
-                            .expiry = DATE_NONE,
-                            .review_on = DATE_NONE};
+    struct change change = change_make(id, number, revision);
     return change_encode(&change, RIG_SCHEMA_CHANGE, buffer, 1024);
 }
 
 static void append_change(int32_t partition, const char *id, int64_t revision, const char *number)
 {
     uint8_t buffer[1024];
-    struct bytes payload = change_of(buffer, id, revision, number, number == NULL);
+    struct bytes payload = change_of(buffer, id, revision, number);
     (void)fake_append("changes", partition, bytes_of_text(id), payload);
 }
 
@@ -161,7 +151,7 @@ Test(feed, schema_of_something_else_is_skipped)
 Test(feed, datum_cut_short_is_skipped)
 {
     uint8_t buffer[1024];
-    struct bytes payload = change_of(buffer, "E1", 2, "12AB34569", false);
+    struct bytes payload = change_of(buffer, "E1", 2, "12AB34569");
     payload.size--;
     expect_skipped(bytes_of_text("E1"), payload);
 }
@@ -169,19 +159,19 @@ Test(feed, datum_cut_short_is_skipped)
 Test(feed, key_that_is_not_the_entry_id_is_skipped)
 {
     uint8_t buffer[1024];
-    expect_skipped(bytes_of_text("E9"), change_of(buffer, "E1", 2, "12AB34569", false));
+    expect_skipped(bytes_of_text("E9"), change_of(buffer, "E1", 2, "12AB34569"));
 }
 
 Test(feed, key_that_is_missing_is_skipped)
 {
     uint8_t buffer[1024];
-    expect_skipped((struct bytes){NULL, 0}, change_of(buffer, "E1", 2, "12AB34569", false));
+    expect_skipped((struct bytes){NULL, 0}, change_of(buffer, "E1", 2, "12AB34569"));
 }
 
 Test(feed, entry_the_rules_refuse_is_skipped)
 {
     uint8_t buffer[1024];
-    expect_skipped(bytes_of_text("E1"), change_of(buffer, "E1", 2, "12", false));
+    expect_skipped(bytes_of_text("E1"), change_of(buffer, "E1", 2, "12"));
 }
 
 Test(feed, schema_not_known_yet_is_waited_for)
@@ -270,8 +260,7 @@ Test(feed, reached_again_goes_on_and_is_not_stale)
     cr_assert(atomic_load(&rig->list.stale));
     fake_topic("nowhere", 1);
     uint8_t buffer[1024];
-    (void)fake_append("nowhere", 0, bytes_of_text("E1"),
-                      change_of(buffer, "E1", 1, "12AB34567", false));
+    (void)fake_append("nowhere", 0, bytes_of_text("E1"), change_of(buffer, "E1", 1, "12AB34567"));
     fake_clock_advance_ms(SECOND_MS);
     run();
     cr_assert(get("E1", &entry));
