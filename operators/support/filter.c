@@ -2,6 +2,10 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#if defined __x86_64__ && !defined __SANITIZE_THREAD__
+#define HAS_AVX2 1
+#include <immintrin.h>
+#endif
 
 #include "pipeline/base/memory.h"
 
@@ -18,17 +22,26 @@ struct block {
 };
 
 struct filter {
-    struct block *blocks; /* inside memory, on a block's boundary: one cache line a probe */
+    struct block *blocks; /* owned: a table */
     uint64_t blocks_count;
     uint64_t capacity;
     uint64_t count;
-    void *memory; /* owned */
+    bool has_avx2; /* the processor */
 };
 
 /* Odd numbers that spread one 32-bit hash over the eight words (those of Apache Parquet's filter).
  */
-static const uint32_t salts[BLOCK_WORDS] = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
+_Alignas(BLOCK_BYTES) static const uint32_t salts[BLOCK_WORDS] = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
                                             0x705495c7U, 0x2df1424bU, 0x9efc4947U, 0x5c6bfb31U};
+
+static bool processor_has_avx2(void)
+{
+#ifdef HAS_AVX2
+    return __builtin_cpu_supports("avx2");
+#else
+    return false;
+#endif
+}
 
 struct filter *filter_open(uint64_t capacity_keys)
 {
@@ -36,9 +49,8 @@ struct filter *filter_open(uint64_t capacity_keys)
     filter->capacity = capacity_keys ? capacity_keys : 1;
     assert(filter->capacity < UINT64_MAX / BITS_PER_KEY - BLOCK_BITS);
     filter->blocks_count = (filter->capacity * BITS_PER_KEY + BLOCK_BITS - 1) / BLOCK_BITS;
-    filter->memory = memory_new(filter->blocks_count + 1, sizeof(struct block));
-    uintptr_t start = ((uintptr_t)filter->memory + BLOCK_BYTES - 1) & ~(uintptr_t)(BLOCK_BYTES - 1);
-    filter->blocks = (struct block *)start;
+    filter->blocks = memory_new_table(filter_bytes(filter));
+    filter->has_avx2 = processor_has_avx2();
     return filter;
 }
 
@@ -46,7 +58,7 @@ void filter_close(struct filter *filter)
 {
     if (!filter)
         return;
-    memory_free(filter->memory);
+    memory_free_table(filter->blocks, filter_bytes(filter));
     memory_free(filter);
 }
 
@@ -112,7 +124,9 @@ void filter_add_many(struct filter *filter, const struct key *keys, uint32_t cou
     }
 }
 
-static uint8_t block_passes(const struct block *block, uint32_t bits)
+/* --- probes ---------------------------------------------------------------------------------- */
+
+static inline uint8_t passes_by_words(const struct block *block, uint32_t bits)
 {
     uint32_t missing = 0;
     for (int i = 0; i < BLOCK_WORDS; i++)
@@ -120,8 +134,12 @@ static uint8_t block_passes(const struct block *block, uint32_t bits)
     return missing == 0;
 }
 
-void filter_probe(const struct filter *filter, const struct key *keys, uint32_t count,
-                  uint8_t *passes)
+typedef uint8_t passes_fn(const struct block *block, uint32_t bits);
+
+/* The one loop of every kind of probe, which has `passes` inlined. */
+static inline __attribute__((always_inline)) void
+probe_ahead(const struct filter *filter, const struct key *keys, uint32_t count, uint8_t *passes,
+            passes_fn *block_passes)
 {
     uint32_t ahead = count < PROBE_AHEAD ? count : PROBE_AHEAD;
     for (uint32_t i = 0; i < ahead; i++)
@@ -131,4 +149,70 @@ void filter_probe(const struct filter *filter, const struct key *keys, uint32_t 
             __builtin_prefetch(block_of(filter, &keys[i + ahead]));
         passes[i] = block_passes(block_of(filter, &keys[i]), bits_of(&keys[i]));
     }
+}
+
+void filter_probe_by_words(const struct filter *filter, const struct key *keys, uint32_t count,
+                           uint8_t *passes)
+{
+    probe_ahead(filter, keys, count, passes, passes_by_words);
+}
+
+#ifdef HAS_AVX2
+
+/* One load of the block. The eight words in it are as atomic as eight loads would be: a word is
+ * written at once, and which of two words is newer does not matter. */
+static inline __attribute__((always_inline, target("avx2"))) uint8_t
+passes_by_avx2(const struct block *block, uint32_t bits)
+{
+    __m256i odd = _mm256_load_si256((const __m256i *)(const void *)salts);
+    __m256i hashes = _mm256_mullo_epi32(_mm256_set1_epi32((int)bits), odd);
+    __m256i masks = _mm256_sllv_epi32(_mm256_set1_epi32(1), _mm256_srli_epi32(hashes, 27));
+    __m256i words = _mm256_load_si256((const __m256i *)(const void *)block->words);
+    return (uint8_t)_mm256_testc_si256(words, masks);
+}
+
+static __attribute__((target("avx2"))) void probe_by_avx2(const struct filter *filter,
+                                                          const struct key *keys, uint32_t count,
+                                                          uint8_t *passes)
+{
+    probe_ahead(filter, keys, count, passes, passes_by_avx2);
+}
+
+#endif
+
+void filter_probe(const struct filter *filter, const struct key *keys, uint32_t count,
+                  uint8_t *passes)
+{
+#ifdef HAS_AVX2
+    if (filter->has_avx2) {
+        probe_by_avx2(filter, keys, count, passes);
+        return;
+    }
+#endif
+    filter_probe_by_words(filter, keys, count, passes);
+}
+
+/* --- its memory ------------------------------------------------------------------------------ */
+
+uint64_t filter_bytes(const struct filter *filter)
+{
+    return filter->blocks_count * sizeof(struct block);
+}
+
+void filter_copy_out(const struct filter *filter, uint64_t from, uint8_t *out, size_t size)
+{
+    assert(from % sizeof(uint32_t) == 0 && size % sizeof(uint32_t) == 0);
+    assert(from <= filter_bytes(filter) && size <= filter_bytes(filter) - from);
+    for (size_t at = 0; at < size; at += sizeof(uint32_t)) {
+        uint64_t word = (from + at) / sizeof(uint32_t);
+        uint32_t bits = atomic_load_explicit(
+            &filter->blocks[word / BLOCK_WORDS].words[word % BLOCK_WORDS], memory_order_relaxed);
+        memcpy(out + at, &bits, sizeof bits);
+    }
+}
+
+uint8_t *filter_memory(struct filter *filter, uint64_t count)
+{
+    filter->count = count;
+    return (uint8_t *)filter->blocks;
 }

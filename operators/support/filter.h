@@ -17,7 +17,8 @@ struct filter;
 
 enum { FILTER_KEY_SIZE = 12 }; /* bytes of a key that it looks at: the first */
 
-/* For up to capacity_keys at about 16 bits each; grows never. The caller owns it. */
+/* For up to capacity_keys at about 16 bits each; grows never. Probes by AVX2 where the processor has
+ * it, and word by word elsewhere and under ThreadSanitizer. The caller owns it. */
 struct filter *filter_open(uint64_t capacity_keys);
 void filter_close(struct filter *filter);
 
@@ -34,5 +35,20 @@ void filter_add_many(struct filter *filter, const struct key *keys, uint32_t cou
 /* passes[i] = 1 when keys[i] may be in the list, 0 when it is surely not. Prefetches ahead. */
 void filter_probe(const struct filter *filter, const struct key *keys, uint32_t count,
                   uint8_t *passes);
+
+/* --- its memory, for a file of it: native byte order --- */
+
+uint64_t filter_bytes(const struct filter *filter);
+
+/* Copies from byte `from` on, both multiples of 4, while the writer may add: of what is added
+ * meanwhile the copy has some bits, of what was added before all. */
+void filter_copy_out(const struct filter *filter, uint64_t from, uint8_t *out, size_t size);
+
+/* All its memory, for a filter that nobody else uses yet; count is what filter_count says then. */
+uint8_t *filter_memory(struct filter *filter, uint64_t count);
+
+/* The answer of filter_probe computed word by word, whatever the processor has: for tests. */
+void filter_probe_by_words(const struct filter *filter, const struct key *keys, uint32_t count,
+                           uint8_t *passes);
 
 #endif

@@ -2,6 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
 
 static void die(size_t count, size_t size)
 {
@@ -39,6 +42,36 @@ char *memory_copy_text(const char *text, size_t size)
 void memory_free(void *memory)
 {
     free(memory);
+}
+
+static size_t up_to_huge_pages(size_t size_bytes)
+{
+    return (size_bytes + HUGE_PAGE_BYTES - 1) & ~(size_t)(HUGE_PAGE_BYTES - 1);
+}
+
+/* The system gives memory that begins on any small page: one huge page more is mapped, and what is
+ * too much in front and behind given back. */
+void *memory_new_table(size_t size_bytes)
+{
+    size_t size = up_to_huge_pages(size_bytes ? size_bytes : 1);
+    if (size < size_bytes || size > SIZE_MAX - HUGE_PAGE_BYTES)
+        die(1, size_bytes);
+    uint8_t *mapped = mmap(NULL, size + HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED)
+        die(1, size_bytes);
+    size_t front = (size_t)(-(uintptr_t)mapped & (HUGE_PAGE_BYTES - 1));
+    if (front > 0)
+        (void)munmap(mapped, front);
+    (void)munmap(mapped + front + size, HUGE_PAGE_BYTES - front);
+    (void)madvise(mapped + front, size, MADV_HUGEPAGE);
+    return mapped + front;
+}
+
+void memory_free_table(void *memory, size_t size_bytes)
+{
+    if (memory)
+        (void)munmap(memory, up_to_huge_pages(size_bytes ? size_bytes : 1));
 }
 
 void arena_open(struct arena *arena, size_t capacity_bytes)

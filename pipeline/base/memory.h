@@ -23,6 +23,12 @@ char *memory_copy_text(const char *text, size_t size);
 /* memory may be NULL. */
 void memory_free(void *memory);
 
+/* Zeroed, in huge pages where the system has them: for tables of megabytes that are read at random,
+ * where much of the cost is finding the page. The caller owns it: memory_free_table, with the same
+ * size; it goes back to the system at once. */
+void *memory_new_table(size_t size_bytes);
+void memory_free_table(void *memory, size_t size_bytes); /* memory may be NULL */
+
 /* A fixed buffer handed out from the front and taken back all at once. One thread. */
 struct arena {
     uint8_t *buffer; /* owned: arena_close */

@@ -150,3 +150,47 @@ Test(filter, batches_of_every_size_are_answered_whole)
     }
     filter_close(filter);
 }
+
+/* Whatever the processor has, the answers are those computed word by word. */
+Test(filter, every_way_to_probe_answers_alike)
+{
+    enum { KEYS = 4000, BATCH = 100 };
+    struct filter *filter = filter_open(KEYS / 8); /* too full, so that many pass */
+    add_many(filter, 8, KEYS / 2);
+    struct random random;
+    random_init(&random, 8);
+    uint64_t passed = 0;
+    for (int done = 0; done < KEYS; done += BATCH) {
+        struct key keys[BATCH];
+        uint8_t passes[BATCH];
+        uint8_t by_words[BATCH];
+        for (int i = 0; i < BATCH; i++)
+            keys[i] = key_of(&random);
+        filter_probe(filter, keys, BATCH, passes);
+        filter_probe_by_words(filter, keys, BATCH, by_words);
+        cr_assert_arr_eq(passes, by_words, BATCH);
+        for (int i = 0; i < BATCH; i++)
+            passed += passes[i];
+    }
+    cr_expect_gt(passed, KEYS / 2);
+    cr_expect_lt(passed, KEYS);
+    filter_close(filter);
+}
+
+Test(filter, its_memory_makes_an_equal_one)
+{
+    enum { KEYS = 10000, PIECE = 4096 };
+    struct filter *filter = filter_open(KEYS);
+    add_many(filter, 9, KEYS / 2);
+    struct filter *copy = filter_open(KEYS);
+    uint8_t *memory = filter_memory(copy, filter_count(filter));
+    for (uint64_t at = 0; at < filter_bytes(filter); at += PIECE) {
+        uint64_t left = filter_bytes(filter) - at;
+        filter_copy_out(filter, at, memory + at, left < PIECE ? left : PIECE);
+    }
+    cr_expect_eq(filter_count(copy), filter_count(filter));
+    cr_expect_eq(count_passes(copy, 9, KEYS / 2), KEYS / 2);
+    cr_expect_eq(count_passes(copy, 10, KEYS), count_passes(filter, 10, KEYS));
+    filter_close(filter);
+    filter_close(copy);
+}

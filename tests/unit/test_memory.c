@@ -53,6 +53,26 @@ Test(memory, text_is_copied_with_an_end_of_its_own)
     memory_free(text);
 }
 
+Test(memory, table_is_zeroed_and_begins_on_a_huge_page)
+{
+    enum { MEGABYTE = 1 << 20 };
+    static const size_t sizes[] = {0, 1, 2 * MEGABYTE, 5 * MEGABYTE + 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        uint8_t *table = memory_new_table(sizes[i]);
+        cr_assert_eq((uintptr_t)table % (2 * MEGABYTE), 0);
+        for (size_t at = 0; at < sizes[i]; at++)
+            cr_assert_eq(table[at], 0);
+        memset(table, 1, sizes[i]);
+        memory_free_table(table, sizes[i]);
+    }
+    memory_free_table(NULL, 1);
+}
+
+Test(memory, table_larger_than_there_can_be_aborts, .signal = SIGABRT)
+{
+    (void)memory_new_table(SIZE_MAX - 1);
+}
+
 Test(memory, more_than_there_can_be_aborts, .signal = SIGABRT)
 {
     (void)memory_new(SIZE_MAX / 2, 3);
