@@ -31,8 +31,9 @@ struct filter {
 
 /* Odd numbers that spread one 32-bit hash over the eight words (those of Apache Parquet's filter).
  */
-_Alignas(BLOCK_BYTES) static const uint32_t salts[BLOCK_WORDS] = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
-                                            0x705495c7U, 0x2df1424bU, 0x9efc4947U, 0x5c6bfb31U};
+_Alignas(BLOCK_BYTES) static const uint32_t salts[BLOCK_WORDS] = {
+    0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
+    0x705495c7U, 0x2df1424bU, 0x9efc4947U, 0x5c6bfb31U};
 
 static bool processor_has_avx2(void)
 {
@@ -137,9 +138,10 @@ static inline uint8_t passes_by_words(const struct block *block, uint32_t bits)
 typedef uint8_t passes_fn(const struct block *block, uint32_t bits);
 
 /* The one loop of every kind of probe, which has `passes` inlined. */
-static inline __attribute__((always_inline)) void
-probe_ahead(const struct filter *filter, const struct key *keys, uint32_t count, uint8_t *passes,
-            passes_fn *block_passes)
+static inline __attribute__((always_inline)) void probe_ahead(const struct filter *filter,
+                                                              const struct key *keys,
+                                                              uint32_t count, uint8_t *passes,
+                                                              passes_fn *block_passes)
 {
     uint32_t ahead = count < PROBE_AHEAD ? count : PROBE_AHEAD;
     for (uint32_t i = 0; i < ahead; i++)
@@ -171,9 +173,8 @@ passes_by_avx2(const struct block *block, uint32_t bits)
     return (uint8_t)_mm256_testc_si256(words, masks);
 }
 
-static __attribute__((target("avx2"))) void probe_by_avx2(const struct filter *filter,
-                                                          const struct key *keys, uint32_t count,
-                                                          uint8_t *passes)
+static __attribute__((target("avx2"))) void
+probe_by_avx2(const struct filter *filter, const struct key *keys, uint32_t count, uint8_t *passes)
 {
     probe_ahead(filter, keys, count, passes, passes_by_avx2);
 }

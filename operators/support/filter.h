@@ -17,8 +17,8 @@ struct filter;
 
 enum { FILTER_KEY_SIZE = 12 }; /* bytes of a key that it looks at: the first */
 
-/* For up to capacity_keys at about 16 bits each; grows never. Probes by AVX2 where the processor has
- * it, and word by word elsewhere and under ThreadSanitizer. The caller owns it. */
+/* For up to capacity_keys at about 16 bits each; grows never. Probes by AVX2 where the processor
+ * has it, and word by word elsewhere and under ThreadSanitizer. The caller owns it. */
 struct filter *filter_open(uint64_t capacity_keys);
 void filter_close(struct filter *filter);
 

@@ -28,6 +28,7 @@ struct store_key {
     uint8_t check[KEY_SIZE];
     uint8_t tag[KEY_SIZE];
     uint8_t seal[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+    uint8_t checksum[KEY_SIZE];
     uint8_t id_hash[crypto_shorthash_KEYBYTES];
     uint8_t prf_documents[PRF_SUBKEY_SIZE];
 };
@@ -232,6 +233,7 @@ enum status store_key_open(const char *path, struct store_key **out, struct erro
     derive(key, "check value", opened->check, sizeof opened->check);
     derive(key, "tag", opened->tag, sizeof opened->tag);
     derive(key, "seal", opened->seal, sizeof opened->seal);
+    derive(key, "checksum", opened->checksum, sizeof opened->checksum);
     derive(key, "id hash", opened->id_hash, sizeof opened->id_hash);
     derive(key, "prf documents", opened->prf_documents, sizeof opened->prf_documents);
     sodium_memzero(key, sizeof key);
@@ -317,6 +319,15 @@ struct id store_key_tag(const struct store_key *key, const char *number, uint8_t
     crypto_generichash_state hash;
     hash_begin(&hash, key->tag);
     hash_field(&hash, bytes_of(number, size));
+    return hash_end(&hash);
+}
+
+struct id store_key_checksum(const struct store_key *key, struct id before, struct bytes piece)
+{
+    crypto_generichash_state hash;
+    hash_begin(&hash, key->checksum);
+    hash_field(&hash, bytes_of(before.bytes, sizeof before.bytes));
+    hash_field(&hash, piece);
     return hash_end(&hash);
 }
 

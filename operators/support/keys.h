@@ -72,6 +72,10 @@ void store_key_seal(const struct store_key *key, struct bytes entry_id, struct b
 bool store_key_unseal(const struct store_key *key, struct bytes entry_id, struct bytes sealed,
                       uint8_t *out) MUST_USE;
 
+/* The checksum of a file read or written in pieces: over the piece and that of what came before it,
+ * all zeros in front of the first. Who has no key can neither make nor change such a file. */
+struct id store_key_checksum(const struct store_key *key, struct id before, struct bytes piece);
+
 /* Ids under the identity key, over fields in order (design 6). label separates the uses; an absent
  * field counts as an empty one. */
 struct id identity_hash(const struct identity *identity, const char *label,

@@ -10,6 +10,7 @@ static struct store *new_store(const char *path, const struct store_key *key, ui
     store->in_memory = path == NULL;
     store->key = key;
     store->filter_keys_min = FILTER_KEYS_MIN;
+    store->fresh_keys_min = FRESH_KEYS_MIN;
     store->sort_bytes = SORT_BYTES;
     store->file_bytes = FILE_BYTES;
     store->origin = memory_copy_text("", 0);
@@ -62,6 +63,7 @@ static void free_work(struct store_work *work)
     memory_free(work->number_keys);
     memory_free(work->added);
     memory_free(work->added_numbers);
+    memory_free(work->fresh);
     memory_free(work->range_changes);
     memory_free(work->hashes);
     memory_free(work->held);
@@ -74,6 +76,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     store_ingest_cancel(store);
+    store_stop_rebuild(store);
     store_db_close(store);
     store_free_retired(store); /* every reader has left */
     filter_close(atomic_load(&store->filter));

@@ -11,12 +11,15 @@
  *
  * Families: entries (id -> sealed record), points (fingerprint | hash of id -> id, tag, type,
  * flags), numbers (shape | fingerprint of the number alone | hash of id -> id), ranges (ids of
- * ranges), due, shapes, meta (format, key check, canonical hash, origin, feed offsets, caught up).
+ * ranges), fresh (keys that the filter's file does not have), due, shapes, meta (format, key check,
+ * canonical hash, name, origin, feed offsets, caught up). Beside them lies a file of the filter:
+ * a start reads that and `fresh`, and all keys only when the file does not fit.
  *
  * Ranges are in memory too, and a gate for every shape (rules 5). The filter holds the numbers of a
- * shape whenever its gate is open, from before it opens.
- * WAL on, sync off: a power cut loses a tail of changes together with their offsets, and the feed
- * brings them again.
+ * shape whenever its gate is open, from before it opens. It is made anew by a thread of its own
+ * when it holds more keys than it was made for, or half of them are not listed any more. WAL on,
+ * sync off: a power cut loses a tail of changes together with their offsets, and the feed brings
+ * them again.
  *
  * Tests link a store of their own behind this header, or open this one in memory (path NULL).
  */
@@ -48,7 +51,10 @@ struct store_figures {
     uint64_t points;
     uint64_t filter_keys;
     uint64_t filter_capacity;
-    uint64_t due; /* changes whose old keys wait for readers */
+    uint64_t filter_bytes;
+    uint64_t filter_rebuilds; /* since the start */
+    uint64_t fresh_keys;      /* that the filter's file does not have: a start reads them */
+    uint64_t due;             /* changes whose old keys wait for readers */
 };
 
 /* Creates the directory when it does not exist. canonical_hash: rule_data_canonical_hash.
@@ -122,6 +128,10 @@ void store_ingest_cancel(struct store *store);
 
 /* Does the removals whose readers have left; never waits. *pending: how many still wait. */
 enum status store_settle(struct store *store, uint32_t *pending, struct error *err) MUST_USE;
+
+/* Waits until the filter stands in its file, so that the next start is a short one: for who builds
+ * a store and has nothing else to do. store_settle does it now and then, without waiting. */
+enum status store_save_filter(struct store *store, struct error *err) MUST_USE;
 
 /* Remembers that the feed was at its end; asked again at the next start. */
 enum status store_set_caught_up(struct store *store, struct error *err) MUST_USE;

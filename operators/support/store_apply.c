@@ -22,7 +22,8 @@ static void reserve(struct store_work *work, uint32_t count)
     work->forms = memory_resize(work->forms, capacity, sizeof *work->forms);
     work->keys = memory_resize(work->keys, capacity, sizeof *work->keys);
     work->number_keys = memory_resize(work->number_keys, capacity, sizeof *work->number_keys);
-    work->added = memory_resize(work->added, capacity, sizeof *work->added);
+    work->added = memory_resize(work->added, (size_t)KEYS_MAX * capacity, sizeof *work->added);
+    work->fresh = memory_resize(work->fresh, store_fresh_size_max(capacity), 1);
     work->added_numbers = memory_resize(work->added_numbers, capacity, sizeof *work->added_numbers);
     work->range_changes = memory_resize(work->range_changes, capacity, sizeof *work->range_changes);
     work->hashes = memory_resize(work->hashes, capacity, sizeof *work->hashes);
@@ -152,6 +153,7 @@ static void change_keys(struct store *store, const struct entry *entry, uint32_t
     if (before->point && !same_number)
         note_due(store, DUE_NUMBER, before->number_key, entry);
     work->due_changes += before->point && !(same_point && same_number);
+    store->stale_keys += before->point && !same_point;
     if (after->point && !same_point)
         work->added[work->added_count++] = work->keys[at];
     if (after->point && !same_number)
@@ -228,9 +230,11 @@ static void put_due(struct store *store)
 static enum status write_changes(struct store *store, struct error *err)
 {
     TRY(store_add_to_filter(store, err));
+    store_put_fresh(store);
     POINT("store_before_write");
     TRY(store_db_write(store, err));
     POINT("store_after_write");
+    store_note_fresh(store);
     if (store->work.due_changes)
         store->due_next++;
     store_publish_shapes(store);

@@ -23,8 +23,8 @@ static const double MEMTABLE_BLOOM_RATIO = 0.02;
 
 static const char *const family_names[FAMILY_COUNT] = {
     [FAMILY_DEFAULT] = "default", [FAMILY_ENTRIES] = "entries", [FAMILY_POINTS] = "points",
-    [FAMILY_NUMBERS] = "numbers", [FAMILY_RANGES] = "ranges",   [FAMILY_DUE] = "due",
-    [FAMILY_SHAPES] = "shapes",   [FAMILY_META] = "meta",
+    [FAMILY_NUMBERS] = "numbers", [FAMILY_RANGES] = "ranges",   [FAMILY_FRESH] = "fresh",
+    [FAMILY_DUE] = "due",         [FAMILY_SHAPES] = "shapes",   [FAMILY_META] = "meta",
 };
 
 /* --- errors --------------------------------------------------------------------------------- */
@@ -222,6 +222,27 @@ out:
     return status;
 }
 
+static bool has_family(char **found, size_t found_count, const char *name)
+{
+    for (size_t i = 0; i < found_count; i++)
+        if (strcmp(found[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Who may write makes what an older format lacks. */
+static enum status check_families(const struct store *store, char **found, size_t found_count,
+                                  struct error *err)
+{
+    for (int i = 0; i < FAMILY_COUNT && store->read_only; i++)
+        if (!has_family(found, found_count, family_names[i]))
+            return error_fail(err, EX_CONFIG,
+                              "store '%s' has an older format (no family %s): it becomes this "
+                              "program's when 'checkit screen' opens it",
+                              store->path, family_names[i]);
+    return STATUS_OK;
+}
+
 static enum status open_database(struct store *store, const rocksdb_options_t *options,
                                  struct error *err)
 {
@@ -237,7 +258,9 @@ static enum status open_database(struct store *store, const rocksdb_options_t *o
     size_t count = 0;
     char **found = rocksdb_list_column_families(options, store->path, &count, &message);
     enum status status = message ? store_db_error(store, "list families", message, err)
-                                 : open_families(store, options, found, count, err);
+                                 : check_families(store, found, count, err);
+    if (status == STATUS_OK)
+        status = open_families(store, options, found, count, err);
     rocksdb_list_column_families_destroy(found, count);
     return status;
 }
@@ -385,6 +408,14 @@ void store_db_delete(struct store *store, enum family family, struct bytes key)
 {
     rocksdb_writebatch_delete_cf(store->batch, store->families[family], (const char *)key.data,
                                  key.size);
+}
+
+void store_db_delete_range(struct store *store, enum family family, struct bytes from,
+                           struct bytes to)
+{
+    rocksdb_writebatch_delete_range_cf(store->batch, store->families[family],
+                                       (const char *)from.data, from.size, (const char *)to.data,
+                                       to.size);
 }
 
 enum status store_db_write(struct store *store, struct error *err)

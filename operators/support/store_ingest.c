@@ -227,7 +227,7 @@ static enum status do_entries(struct store *store, struct error *err)
         ingest->entries = NULL;
         ingest->keys_sst[DUE_POINT] = store_sst_open(store, FAMILY_POINTS);
         ingest->keys_sst[DUE_NUMBER] = store_sst_open(store, FAMILY_NUMBERS);
-        ingest->filter = store_new_filter(store, store_count_keys(store));
+        ingest->filter = filter_open(store_filter_size(store, store_count_keys(store)));
         TRY(sorter_sort(ingest->keys, err));
         ingest->phase = PHASE_KEYS;
         return STATUS_OK;
@@ -281,6 +281,7 @@ static enum status do_files(struct store *store, struct error *err)
     TRY(store_sst_ingest(ingest->keys_sst[DUE_NUMBER], err));
     TRY(store_sst_ingest(ingest->ranges_sst, err));
     POINT("ingest_all_in");
+    store_put_fresh_base(store, store->fresh.next + 1); /* no older file of the filter fits */
     store_put_shapes(store);
     store_put_counts(store);
     for (uint32_t i = 0; i < ingest->offsets.count; i++) {
@@ -290,6 +291,7 @@ static enum status do_files(struct store *store, struct error *err)
     store_put_loading(store, false);
     TRY(store_db_write(store, err));
     TRY(store_sync(store, err));
+    store_note_fresh_base(store, store->fresh.next + 1);
     POINT("ingest_done");
     return store_load_ranges(store, err);
 }
@@ -309,6 +311,8 @@ static void finish(struct store *store, struct store_ingested *out)
 {
     struct store_ingest *ingest = store->ingest;
     store_swap_filter(store, ingest->filter);
+    store->fresh.keys = filter_count(ingest->filter);
+    store->fresh.keys_save = store_fresh_limit(store);
     store_publish_shapes(store);
     ingest->filter = NULL;
     ingest->phase = PHASE_TAKING; /* nothing is half done */

@@ -2,7 +2,7 @@
  *
  *   store.c          open and close, and the small questions of the interface
  *   store_db.c       RocksDB: families, options, reads, writes, what its errors mean
- *   store_codec.c    bytes of the values on disk, format 2
+ *   store_codec.c    bytes of the values on disk, format 3
  *   store_load.c     start: checks, counters, due removals, filter
  *   store_apply.c    the first WriteBatch of a change
  *   store_ingest.c   the first load: sorted, then taken in at once
@@ -11,7 +11,10 @@
  *   store_dues.c     which due record names a key last
  *   store_shapes.c   live counters by shape: the writer's
  *   store_gates.c    the same for readers, with the gates' limits
- *   store_filter.c   the front filter over the keys on disk, and its replacement
+ *   store_filter.c   which keys the front filter holds, and where it comes from at start
+ *   store_fresh.c    keys the filter has learnt since its file was written
+ *   store_rebuild.c  filters and their files made beside the writer, by a thread of their own
+ *   store_filter_file.c  the file
  *   store_ranges.c   ranges in memory
  *   store_readers.c  who is inside; look-ups
  *   store_files.c    the directory: creation, quarantine
@@ -27,9 +30,10 @@
 #include "operators/support/store.h"
 
 enum {
-    STORE_FORMAT = 2,    /* 1 had no numbers and no ranges */
-    POINT_KEY_SIZE = 24, /* fingerprint, then 8 bytes of the keyed hash of the id */
-    SHAPE_KEY_SIZE = 4,  /* a shape in a key: in numbers it stands before the fingerprint */
+    STORE_FORMAT = 3,      /* 2 had no family fresh and no name, and becomes 3 when it is opened */
+    STORE_FORMAT_KEPT = 2, /* 1 had no numbers and no ranges: it has to be built again */
+    POINT_KEY_SIZE = 24,   /* fingerprint, then 8 bytes of the keyed hash of the id */
+    SHAPE_KEY_SIZE = 4,    /* a shape in a key: in numbers it stands before the fingerprint */
     NUMBER_PRF_SIZE = sizeof(struct key) - SHAPE_KEY_SIZE, /* of the fingerprint in numbers */
     POINT_VALUE_SIZE_MAX = 1 + 1 + 1 + ID_SIZE + 1 + ENTRY_ID_SIZE_MAX,
     ENTRY_VALUE_SIZE_MAX = 512,
@@ -40,6 +44,8 @@ enum {
     READERS_MAX = 1024,
     WAITING_MAX = 16,              /* groups of changes that wait for readers, each on its own */
     FILTER_KEYS_MIN = 1024 * 1024, /* 2 MB */
+    FRESH_KEY_SIZE = 8,
+    FRESH_KEYS_MIN = 1024 * 1024, /* before a file is written anew */
     SORT_BYTES = 64 * 1024 * 1024,
     FILE_BYTES = 128 * 1024 * 1024,
     ORIGIN_SIZE_MAX = 512
@@ -57,6 +63,7 @@ enum family {
     FAMILY_POINTS,
     FAMILY_NUMBERS,
     FAMILY_RANGES,
+    FAMILY_FRESH,
     FAMILY_DUE,
     FAMILY_SHAPES,
     FAMILY_META,
@@ -105,6 +112,7 @@ struct store_shape {
     uint32_t shape; /* 0: free slot */
     bool changed;
     bool is_filtered;
+    bool is_in_next; /* the filter in the making has read them, and learns what comes */
     uint64_t live;
     uint64_t limit; /* of its gate */
 };
@@ -175,6 +183,18 @@ struct store_added_number {
     uint32_t shape;
 };
 
+/* What is known of the family fresh. Its records have numbers that only grow: [base, next) stand on
+ * disk, and a file of the filter says before which of them it was written. */
+struct store_fresh {
+    uint64_t base;
+    uint64_t next;
+    uint64_t keys;      /* in records the file in use does not cover */
+    uint64_t keys_save; /* a file is written once there are more */
+};
+
+/* A filter or its file in the making: store_rebuild.c. */
+struct store_rebuild;
+
 /* What one call of store_apply works with; grows to the largest call. store_ingest uses forms, keys
  * and hashes. */
 struct store_work {
@@ -183,10 +203,14 @@ struct store_work {
     struct canonical *forms;
     struct key *keys;        /* of points */
     struct key *number_keys; /* of numbers, all of the fingerprint */
-    struct key *added;       /* keys the filter has yet to learn */
+    struct key *added;       /* keys the filter has yet to learn; KEYS_MAX of a change */
     uint32_t added_count;
     struct store_added_number *added_numbers;
     uint32_t added_numbers_count;
+    uint8_t *fresh; /* the fresh record's value */
+    size_t fresh_size;
+    uint32_t fresh_shapes;
+    uint32_t fresh_keys;
     struct store_range_change *range_changes;
     uint32_t range_changes_count;
     uint64_t *hashes;
@@ -227,9 +251,16 @@ struct store {
     _Atomic(struct filter *) filter;
     _Atomic(struct store_gates *) gates;
     _Atomic(struct store_ranges *) ranges;
-    uint64_t filter_keys_min; /* tests have less of these three */
-    size_t sort_bytes;        /* of memory in a first load, at most twice at a time */
-    size_t file_bytes;        /* keys and values of a file of a first load, before compression */
+    struct store_fresh fresh;
+    struct store_rebuild *rebuild; /* owned; NULL: none under way */
+    uint64_t rebuilds;             /* done since the start */
+    uint64_t stale_keys;           /* given up since the filter was made */
+    struct id name;                /* of the store, made with it */
+    bool rebuild_at_once;          /* tests: by the writer itself, nothing waits for a thread */
+    uint64_t fresh_keys_min;       /* tests have less of these four */
+    uint64_t filter_keys_min;
+    size_t sort_bytes; /* of memory in a first load, at most twice at a time */
+    size_t file_bytes; /* keys and values of a file of a first load, before compression */
     struct store_retired *retired;
 
     /* The writer's. */
@@ -279,6 +310,8 @@ void store_db_unpin(rocksdb_pinnableslice_t *pin);
 /* Into the store's batch, then the batch to disk and emptied. */
 void store_db_put(struct store *store, enum family family, struct bytes key, struct bytes value);
 void store_db_delete(struct store *store, enum family family, struct bytes key);
+void store_db_delete_range(struct store *store, enum family family, struct bytes from,
+                           struct bytes to); /* without `to` itself */
 enum status store_db_write(struct store *store, struct error *err) MUST_USE;
 
 /* Around everything that changes the store: refuses once a change has failed, and takes a failure
@@ -355,6 +388,7 @@ enum status store_load(struct store *store, uint64_t canonical_hash, struct erro
 void store_put_loading(struct store *store, bool loading);
 void store_put_counts(struct store *store);
 void store_put_offset(struct store *store, const struct feed_offset *offset);
+void store_put_base(struct store *store, uint64_t fresh_base);
 
 /* --- store_apply.c --------------------------------------------------------------------------- */
 
@@ -463,11 +497,8 @@ void store_ranges_close(struct store_ranges *ranges);
 
 /* --- store_filter.c -------------------------------------------------------------------------- */
 
+/* At start: from its file and the fresh records, else from the keys on disk. */
 enum status store_fill_filter(struct store *store, struct error *err) MUST_USE;
-
-/* A filter of that capacity takes the place of the one in use. */
-enum status store_replace_filter(struct store *store, uint64_t capacity,
-                                 struct error *err) MUST_USE;
 
 /* The filter takes the place of the one in use, which is freed once its readers have left. */
 void store_swap_filter(struct store *store, struct filter *filter);
@@ -476,12 +507,83 @@ void store_swap_filter(struct store *store, struct filter *filter);
  * gate is near. */
 uint64_t store_count_keys(const struct store *store);
 
-/* Holds as many keys, and half as many again. */
-struct filter *store_new_filter(const struct store *store, uint64_t keys);
+/* Keys in fresh records from which on a file is written. */
+uint64_t store_fresh_limit(const struct store *store);
 
-/* Adds what work says is added, and every number of a shape whose gate comes near; beyond the
- * filter's capacity a larger one takes its place first. */
+/* Keys a new filter is made for when that many are listed. */
+uint64_t store_filter_size(const struct store *store, uint64_t keys);
+
+/* Adds every point on disk, or every number of the shape, and counts them. *stop: when it becomes
+ * true, no more are read; may be NULL. Any thread. */
+enum status store_scan_points(const struct store *store, struct filter *filter,
+                              const atomic_bool *stop, uint64_t *points,
+                              struct error *err) MUST_USE;
+enum status store_scan_shape(const struct store *store, uint32_t shape, struct filter *filter,
+                             uint64_t *numbers, struct error *err) MUST_USE;
+
+/* Adds what work says is added, and every number of a shape whose gate comes near. What the next
+ * start must know of it is in work's fresh record. */
 enum status store_add_to_filter(struct store *store, struct error *err) MUST_USE;
+
+/* --- store_fresh.c --------------------------------------------------------------------------- */
+
+/* A fresh record: version 1 · count of shapes 4 · shapes of 4 whose numbers the filter does not
+ * learn any more · keys of FILTER_KEY_SIZE. Begins an empty one; adds to it, shapes first; puts it
+ * into the batch. */
+void store_fresh_begin(struct store_work *work);
+void store_fresh_leave(struct store_work *work, uint32_t shape);
+void store_fresh_add(struct store_work *work, const struct key *key);
+void store_put_fresh(struct store *store);
+size_t store_fresh_size_max(uint32_t changes); /* of a record of that many changes */
+
+/* After it is written. */
+void store_note_fresh(struct store *store);
+
+/* Adds the keys of the records from *from on to the filter; *from becomes the next number. shapes:
+ * those left behind are not is_filtered any more; NULL from any other thread than the writer's. */
+enum status store_replay_fresh(const struct store *store, struct filter *filter, uint64_t *from,
+                               struct store_shapes *shapes, uint64_t *keys,
+                               struct error *err) MUST_USE;
+
+enum status store_load_fresh(struct store *store, struct error *err) MUST_USE;
+
+/* Records before the number are of no use any more: into the batch; then, once written, noted. */
+void store_put_fresh_base(struct store *store, uint64_t base);
+void store_note_fresh_base(struct store *store, uint64_t base);
+
+/* --- store_filter_file.c --------------------------------------------------------------------- */
+
+/* What stands in front of the filter's blocks. */
+struct store_filter_head {
+    uint64_t fresh_next; /* every record before it is in the filter */
+    uint64_t capacity;
+    uint64_t count;
+    uint32_t *shapes; /* owned; those whose numbers it holds */
+    uint32_t shapes_count;
+};
+
+/* Writes it beside the store's files, synced, under its name when it is whole. Any thread. */
+enum status store_write_filter(const struct store *store, const struct store_filter_head *head,
+                               const struct filter *filter, struct error *err) MUST_USE;
+
+/* *filter is NULL when there is none that fits the store: none at all, damaged, another store's, or
+ * of another moment than the store. Then the keys on disk are read. */
+void store_read_filter(const struct store *store, struct store_filter_head *head,
+                       struct filter **filter);
+
+/* --- store_rebuild.c ------------------------------------------------------------------------- */
+
+/* The writer's, now and then: begins a filter or a file when limits are exceeded, and puts what is
+ * done into use. Never waits. */
+enum status store_tend_filter(struct store *store, struct error *err) MUST_USE;
+
+/* Begins a new filter of that capacity, whatever the limits. One must not be under way. */
+enum status store_begin_rebuild(struct store *store, uint64_t capacity, struct error *err) MUST_USE;
+
+/* Waits for what is under way and puts it into use. */
+enum status store_end_rebuild(struct store *store, struct error *err) MUST_USE;
+
+void store_stop_rebuild(struct store *store);
 
 /* --- store_readers.c ------------------------------------------------------------------------- */
 

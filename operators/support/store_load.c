@@ -1,6 +1,7 @@
 #include "operators/support/store_internal.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
+#include "pipeline/base/random.h"
 
 /* Keys of the meta family. Offsets: the prefix, then the partition, big-endian. */
 static const char key_format[] = "format";
@@ -10,12 +11,15 @@ static const char key_counts[] = "counts";
 static const char key_origin[] = "origin";
 static const char key_caught_up[] = "caught up";
 static const char key_loading[] = "loading";
+static const char key_name[] = "name";
+static const char key_fresh_base[] = "fresh base";
 static const char offset_prefix[] = "offset ";
 
 enum {
     FORMAT_SIZE = 4,
     HASH_SIZE = 8,
     COUNT_SIZE = 8,
+    BASE_SIZE = 8,
     OFFSET_SIZE = 8,
     PARTITION_SIZE = 4,
     OFFSET_PREFIX_SIZE = sizeof offset_prefix - 1,
@@ -68,6 +72,13 @@ void store_put_offset(struct store *store, const struct feed_offset *offset)
     store_db_put(store, FAMILY_META, bytes_of(key, sizeof key), bytes_of(value, sizeof value));
 }
 
+void store_put_base(struct store *store, uint64_t fresh_base)
+{
+    uint8_t value[BASE_SIZE];
+    write_little(value, fresh_base, BASE_SIZE);
+    put_meta(store, key_fresh_base, value, sizeof value);
+}
+
 /* --- new stores ----------------------------------------------------------------------------- */
 
 static bool is_empty(const struct store *store, enum family family)
@@ -78,17 +89,25 @@ static bool is_empty(const struct store *store, enum family family)
     return empty;
 }
 
+static void put_format(struct store *store)
+{
+    uint8_t format[FORMAT_SIZE];
+    write_little(format, STORE_FORMAT, FORMAT_SIZE);
+    random_secret(store->name.bytes, sizeof store->name.bytes);
+    put_meta(store, key_format, format, sizeof format);
+    put_meta(store, key_name, store->name.bytes, sizeof store->name.bytes);
+    store_put_base(store, 0);
+}
+
 static enum status begin_format(struct store *store, uint64_t canonical_hash, struct error *err)
 {
     for (int family = 0; family < FAMILY_COUNT; family++)
         if (!is_empty(store, (enum family)family))
             return store_damaged(store, (enum family)family, "entries but no format", err);
-    uint8_t format[FORMAT_SIZE];
     uint8_t hash[HASH_SIZE];
     struct id check = store_key_check_value(store->key);
-    write_little(format, STORE_FORMAT, FORMAT_SIZE);
     write_little(hash, canonical_hash, HASH_SIZE);
-    put_meta(store, key_format, format, sizeof format);
+    put_format(store);
     put_meta(store, key_check, check.bytes, sizeof check.bytes);
     put_meta(store, key_canonical, hash, sizeof hash);
     store_put_counts(store);
@@ -105,7 +124,7 @@ static enum status check_format(const struct store *store, const uint8_t value[F
     uint64_t format = value_read(&reader, FORMAT_SIZE);
     if (size != FORMAT_SIZE || format == 0)
         return store_damaged(store, FAMILY_META, "format", err);
-    if (format < STORE_FORMAT)
+    if (format < STORE_FORMAT_KEPT)
         return error_fail(err, EX_DATAERR,
                           "store '%s' has format %llu, and this program writes %d: it has to be "
                           "built again",
@@ -151,6 +170,21 @@ static enum status check_canonical(const struct store *store, uint64_t canonical
                       store->path);
 }
 
+/* Format 2 differs by what is missing: the family was made when the store was opened. */
+static enum status adopt_format(struct store *store, const uint8_t value[FORMAT_SIZE],
+                                struct error *err)
+{
+    struct value_reader reader = value_reader_of(bytes_of(value, FORMAT_SIZE));
+    uint64_t format = value_read(&reader, FORMAT_SIZE);
+    if (format == STORE_FORMAT || store->read_only)
+        return STATUS_OK;
+    LOG_INFO("store", "brought to this program's format", LOG_TEXT("path", store->path),
+             LOG_INTEGER("from", format), LOG_INTEGER("to", STORE_FORMAT));
+    put_format(store);
+    TRY(store_db_write(store, err));
+    return store_sync(store, err);
+}
+
 static enum status check(struct store *store, uint64_t canonical_hash, struct error *err)
 {
     uint8_t format[FORMAT_SIZE] = {0};
@@ -162,7 +196,8 @@ static enum status check(struct store *store, uint64_t canonical_hash, struct er
         return begin_format(store, canonical_hash, err);
     TRY(check_format(store, format, size, err));
     TRY(check_key(store, err));
-    return check_canonical(store, canonical_hash, err);
+    TRY(check_canonical(store, canonical_hash, err));
+    return adopt_format(store, format, err);
 }
 
 /* --- what is kept in memory ----------------------------------------------------------------- */
@@ -191,6 +226,21 @@ static enum status load_feed(struct store *store, struct error *err)
     store->origin = memory_copy_text(origin, size == SIZE_MAX ? 0 : size);
     TRY(get_meta(store, key_caught_up, NULL, 0, &size, err));
     atomic_store(&store->caught_up, size != SIZE_MAX);
+    return STATUS_OK;
+}
+
+static enum status load_name(struct store *store, struct error *err)
+{
+    size_t size;
+    uint8_t base[BASE_SIZE] = {0};
+    TRY(get_meta(store, key_name, store->name.bytes, sizeof store->name.bytes, &size, err));
+    if (size != sizeof store->name.bytes)
+        return store_damaged(store, FAMILY_META, key_name, err);
+    TRY(get_meta(store, key_fresh_base, base, sizeof base, &size, err));
+    if (size != sizeof base)
+        return store_damaged(store, FAMILY_META, key_fresh_base, err);
+    struct value_reader reader = value_reader_of(bytes_of(base, sizeof base));
+    store->fresh.base = value_read(&reader, BASE_SIZE);
     return STATUS_OK;
 }
 
@@ -246,6 +296,7 @@ static enum status forget_broken_load(struct store *store, struct error *err)
 enum status store_load(struct store *store, uint64_t canonical_hash, struct error *err)
 {
     TRY(check(store, canonical_hash, err));
+    TRY(load_name(store, err));
     TRY(forget_broken_load(store, err));
     TRY(load_counts(store, err));
     TRY(load_feed(store, err));

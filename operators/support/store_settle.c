@@ -53,6 +53,9 @@ void store_publish(struct store *store, const struct store_offsets *offsets)
         .points = store->shapes.live,
         .filter_keys = filter_count(filter),
         .filter_capacity = filter_capacity(filter),
+        .filter_bytes = filter_bytes(filter),
+        .filter_rebuilds = store->rebuilds,
+        .fresh_keys = store->fresh.keys,
         .due = store->due_changes,
     };
     (void)pthread_mutex_unlock(&published->lock);
@@ -210,6 +213,7 @@ enum status store_settle(struct store *store, uint32_t *pending, struct error *e
     TRY(store_begin_change(store, err));
     store_free_retired(store);
     TRY(store_end_change(store, settle(store, err)));
+    TRY(store_end_change(store, store_tend_filter(store, err)));
     *pending = store->due_changes < UINT32_MAX ? (uint32_t)store->due_changes : UINT32_MAX;
     return STATUS_OK;
 }

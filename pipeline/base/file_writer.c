@@ -114,6 +114,31 @@ enum status file_writer_finish(struct file_writer *writer, struct error *err)
     return STATUS_OK;
 }
 
+/* A disk that does not sync folders is as safe as it gets. */
+static void sync_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder =
+        slash ? memory_copy_text(path, (size_t)(slash - path) + 1) : with_ending(".", "");
+    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file >= 0) {
+        (void)fsync(file);
+        (void)close(file);
+    }
+    memory_free(folder);
+}
+
+enum status file_writer_finish_synced(struct file_writer *writer, struct error *err)
+{
+    TRY(flush(writer, err));
+    if (writer->part && fsync(writer->file) != 0)
+        return fail(writer, err);
+    TRY(file_writer_finish(writer, err));
+    if (writer->part)
+        sync_folder_of(writer->path);
+    return STATUS_OK;
+}
+
 void file_writer_close(struct file_writer *writer)
 {
     if (!writer)

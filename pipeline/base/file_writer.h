@@ -22,6 +22,10 @@ enum status file_writer_put(struct file_writer *writer, struct bytes data,
 /* Everything is written and the file has its name; nothing may be put afterwards. */
 enum status file_writer_finish(struct file_writer *writer, struct error *err) MUST_USE;
 
+/* The same, and on the disk before it returns, the name too: a power cut leaves the whole file or
+ * what stood there before. */
+enum status file_writer_finish_synced(struct file_writer *writer, struct error *err) MUST_USE;
+
 /* What was not finished is removed. writer may be NULL. */
 void file_writer_close(struct file_writer *writer);
 

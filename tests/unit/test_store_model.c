@@ -5,14 +5,37 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "tests/unit/store_filter_fixture.h"
 #include "tests/unit/store_model.h"
+
+enum model_filter { FILTER_LARGE, FILTER_SMALL, FILTER_SMALL_BY_THREAD };
+
+/* A small filter is replaced, and its file written, every few changes. */
+static struct store *open_model(const struct fixture *fixture, enum model_filter filter)
+{
+    struct store *store = fixture_open(fixture, fixture->path);
+    if (filter == FILTER_LARGE)
+        return store;
+    use_small_filter(store, 32);
+    store->rebuild_at_once = filter == FILTER_SMALL;
+    return store;
+}
+
+static void leave_all(struct store *store, bool inside[MODEL_READERS])
+{
+    for (uint32_t reader = 0; reader < MODEL_READERS; reader++) {
+        if (inside[reader])
+            store_leave(store, reader);
+        inside[reader] = false;
+    }
+}
 
 /* Readers come and go at random, so changes wait and pile up; now and then the store is closed as
  * it is and opened again. */
-static void run_model(uint64_t seed, int rounds)
+static void run_model(uint64_t seed, int rounds, enum model_filter filter)
 {
     struct fixture fixture = fixture_make();
-    struct store *store = fixture_open(&fixture, fixture.path);
+    struct store *store = open_model(&fixture, filter);
     struct model *model = memory_new(1, sizeof *model);
     struct random random;
     bool inside[MODEL_READERS] = {false};
@@ -28,12 +51,13 @@ static void run_model(uint64_t seed, int rounds)
         if (random_below(&random, 4) == 0)
             check_model(&fixture, store, model);
         if (random_below(&random, 40) == 0) {
+            leave_all(store, inside);
             store_close(store);
-            store = fixture_open(&fixture, fixture.path);
-            memset(inside, 0, sizeof inside);
+            store = open_model(&fixture, filter);
             check_model(&fixture, store, model);
         }
     }
+    leave_all(store, inside);
     store_close(store);
     memory_free(model);
     fixture_end(&fixture);
@@ -42,7 +66,13 @@ static void run_model(uint64_t seed, int rounds)
 Test(store_model, random_changes_leave_what_a_plain_map_holds)
 {
     for (uint64_t seed = 1; seed <= 3; seed++)
-        run_model(seed, 400);
+        run_model(seed, 400, FILTER_LARGE);
+}
+
+Test(store_model, filters_made_anew_miss_nothing)
+{
+    run_model(4, 800, FILTER_SMALL);
+    run_model(5, 800, FILTER_SMALL_BY_THREAD);
 }
 
 /* --- kill -9 -------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 
 #include "operators/support/rules.h"
 #include "operators/support/store_internal.h"
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/store_filter_fixture.h"
 
 enum { SIZE = 7, LIMIT = 10 }; /* seven digits: 10^7 numbers, a millionth of them */
 
@@ -136,9 +136,8 @@ Test(store_numbers, filter_has_every_number_before_the_gate_opens)
     enum { FAR = 4 * LIMIT + 5, NEAR = 2 * LIMIT - 1 };
     struct fixture fixture = fixture_make();
     struct store *store = fixture_open(&fixture, NULL);
-    struct error err;
     list_up_to(store, 0, FAR);
-    cr_assert_eq(store_replace_filter(store, FILTER_KEYS_MIN, &err), STATUS_OK);
+    replace_filter(store, FILTER_KEYS_MIN);
     list_up_to(store, FAR, FAR + 5);
     cr_expect_eq(passing(&fixture, store, 0, FAR + 5), 0);
     withdraw(store, 0, FAR + 5 - NEAR - 1);
@@ -164,7 +163,7 @@ Test(store_numbers, one_call_from_far_to_open_misses_none)
     struct entry entries[FAR];
     enum store_outcome outcomes[FAR];
     list_up_to(store, 0, FAR);
-    cr_assert_eq(store_replace_filter(store, FILTER_KEYS_MIN, &err), STATUS_OK);
+    replace_filter(store, FILTER_KEYS_MIN);
     for (int i = 0; i < FAR; i++) {
         char id[16];
         char number[16];

@@ -10,7 +10,7 @@
 #include "operators/support/store_internal.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/base/random.h"
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/store_filter_fixture.h"
 
 enum {
     READERS = 4,
@@ -262,11 +262,10 @@ static void set_up(struct stage *stage)
 {
     char id[24];
     char number[24];
-    struct error err;
     stage->fixture = fixture_make();
     stage->store = fixture_open(&stage->fixture, NULL);
     stage->store->filter_keys_min = FILTER_KEYS;
-    cr_assert_eq(store_replace_filter(stage->store, FILTER_KEYS, &err), STATUS_OK);
+    replace_filter(stage->store, FILTER_KEYS);
     for (int i = 0; i < MOVING; i++) {
         for (int variant = VARIANTS - 1; variant >= 0; variant--) {
             moving_number(i, variant, number);
