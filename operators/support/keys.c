@@ -18,16 +18,14 @@ enum {
     KEY_DIGITS = 2 * KEY_SIZE,
     KEY_FILE_SIZE_MAX = 128, /* more than any header with its digits */
     KEY_MODE = 0400,
-    SEAL_NONCE_SIZE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
-    SEAL_TAG_SIZE = crypto_aead_xchacha20poly1305_ietf_ABYTES
 };
 
-_Static_assert((int)SEAL_OVERHEAD == (int)SEAL_NONCE_SIZE + (int)SEAL_TAG_SIZE, "seal");
+_Static_assert((int)SEAL_OVERHEAD == (int)ID_SIZE, "a tag is what a seal adds");
 
 struct store_key {
     uint8_t check[KEY_SIZE];
-    uint8_t tag[KEY_SIZE];
-    uint8_t seal[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+    uint8_t seal_tag[KEY_SIZE];
+    uint8_t seal[crypto_stream_xchacha20_KEYBYTES];
     uint8_t checksum[KEY_SIZE];
     uint8_t id_hash[crypto_shorthash_KEYBYTES];
     uint8_t prf_documents[PRF_SUBKEY_SIZE];
@@ -231,8 +229,8 @@ enum status store_key_open(const char *path, struct store_key **out, struct erro
     struct store_key *opened = memory_new(1, sizeof *opened);
     (void)sodium_mlock(opened, sizeof *opened); /* as far as the process may lock memory */
     derive(key, "check value", opened->check, sizeof opened->check);
-    derive(key, "tag", opened->tag, sizeof opened->tag);
-    derive(key, "seal", opened->seal, sizeof opened->seal);
+    derive(key, "seal tag", opened->seal_tag, sizeof opened->seal_tag);
+    derive(key, "seal stream", opened->seal, sizeof opened->seal);
     derive(key, "checksum", opened->checksum, sizeof opened->checksum);
     derive(key, "id hash", opened->id_hash, sizeof opened->id_hash);
     derive(key, "prf documents", opened->prf_documents, sizeof opened->prf_documents);
@@ -314,14 +312,6 @@ struct id store_key_check_value(const struct store_key *key)
     return id;
 }
 
-struct id store_key_tag(const struct store_key *key, const char *number, uint8_t size)
-{
-    crypto_generichash_state hash;
-    hash_begin(&hash, key->tag);
-    hash_field(&hash, bytes_of(number, size));
-    return hash_end(&hash);
-}
-
 struct id store_key_checksum(const struct store_key *key, struct id before, struct bytes piece)
 {
     crypto_generichash_state hash;
@@ -358,14 +348,29 @@ struct id keys_plain_hash(struct bytes data)
     return id;
 }
 
+static struct id seal_tag(const struct store_key *key, struct bytes entry_id, struct bytes plain)
+{
+    crypto_generichash_state hash;
+    hash_begin(&hash, key->seal_tag);
+    hash_field(&hash, entry_id);
+    hash_field(&hash, plain);
+    return hash_end(&hash);
+}
+
+static void cipher(const struct store_key *key, const struct id *tag, const uint8_t *in,
+                   size_t size, uint8_t *out)
+{
+    uint8_t nonce[crypto_stream_xchacha20_NONCEBYTES] = {0};
+    memcpy(nonce, tag->bytes, sizeof tag->bytes);
+    (void)crypto_stream_xchacha20_xor(out, in, size, nonce, key->seal);
+}
+
 void store_key_seal(const struct store_key *key, struct bytes entry_id, struct bytes plain,
                     uint8_t *out)
 {
-    random_secret(out, SEAL_NONCE_SIZE);
-    int failed = crypto_aead_xchacha20poly1305_ietf_encrypt(out + SEAL_NONCE_SIZE, NULL, plain.data,
-                                                            plain.size, entry_id.data,
-                                                            entry_id.size, NULL, out, key->seal);
-    assert(!failed);
+    struct id tag = seal_tag(key, entry_id, plain);
+    memcpy(out, tag.bytes, sizeof tag.bytes);
+    cipher(key, &tag, plain.data, plain.size, out + SEAL_OVERHEAD);
 }
 
 bool store_key_unseal(const struct store_key *key, struct bytes entry_id, struct bytes sealed,
@@ -373,7 +378,10 @@ bool store_key_unseal(const struct store_key *key, struct bytes entry_id, struct
 {
     if (sealed.size < SEAL_OVERHEAD)
         return false;
-    return crypto_aead_xchacha20poly1305_ietf_decrypt(
-               out, NULL, NULL, sealed.data + SEAL_NONCE_SIZE, sealed.size - SEAL_NONCE_SIZE,
-               entry_id.data, entry_id.size, sealed.data, key->seal) == 0;
+    struct id tag;
+    size_t size = sealed.size - SEAL_OVERHEAD;
+    memcpy(tag.bytes, sealed.data, sizeof tag.bytes);
+    cipher(key, &tag, sealed.data + SEAL_OVERHEAD, size, out);
+    struct id wanted = seal_tag(key, entry_id, bytes_of(out, size));
+    return sodium_memcmp(wanted.bytes, tag.bytes, sizeof tag.bytes) == 0;
 }

@@ -1,18 +1,19 @@
 /* keys.h - key files, and everything made with a key: fingerprints, tags, sealed texts, ids.
  *
  * Two key files, each 32 bytes behind a text header, mode 0400 (anything wider is refused): the
- * store key (fingerprints, tags, seals; one store) and the identity key (alert ids, sighting ids,
+ * store key (fingerprints, seals; one store) and the identity key (alert ids, sighting ids,
  * tokens; shared by all processes, never rotated with the store's). A missing file is EX_CONFIG and
  * names `checkit key new`.
  *
  *   fingerprint  PRF of design 4: AES-128 CBC-MAC over exactly two blocks, subkey per kind, through
  *                libcrypto in batches. Input: kind (1 byte), issuer (3), size (1), fold (24),
  *                zeros; for a number under any issuer none, and the number itself for its fold
- *   tag, id      keyed BLAKE2b-128 (libsodium), each field preceded by its length as 4 bytes
+ *   id           keyed BLAKE2b-128 (libsodium), each field preceded by its length as 4 bytes
  *                little-endian
  *   id hash      SipHash-2-4 (libsodium) of an entry id: keyed, so that nobody can make two ids
- *   seal         XChaCha20-Poly1305 (libsodium), random nonce in front, the entry id as
- *                associated data
+ *   seal         a synthetic IV (the shape of RFC 5297, from libsodium's parts): keyed BLAKE2b-128
+ *                of entry id and plain text is tag and nonce of XChaCha20 at once. Nothing random:
+ *                16 bytes an entry where a nonce and a tag of their own take 40
  *   block        ChaCha20-Poly1305 (libsodium), its number as nonce
  *
  * Open handles are read-only and may be used by any thread, but for struct key_prf: one a thread.
@@ -28,7 +29,7 @@ struct store_key;
 struct identity;
 struct key_prf;
 
-enum { ID_SIZE = 16, ID_TEXT_SIZE = 33, SEAL_OVERHEAD = 40 };
+enum { ID_SIZE = 16, ID_TEXT_SIZE = 33, SEAL_OVERHEAD = 16 };
 
 /* A keyed BLAKE2b-128; as text 32 hexadecimal digits and a NUL. */
 struct id {
@@ -57,9 +58,6 @@ void key_prf_close(struct key_prf *prf);
  * anything; the cost is about 4 ns each. */
 void key_prf_documents(struct key_prf *prf, const struct canonical *forms, uint32_t count,
                        struct key *out);
-
-/* The keyed hash of a canonical number: what points carry to tell numbers of one fold apart. */
-struct id store_key_tag(const struct store_key *key, const char *number, uint8_t size);
 
 /* Names an entry id in eight bytes: the second half of a point's key, and the store's hash tables.
  */

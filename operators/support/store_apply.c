@@ -125,10 +125,9 @@ static void put_entry(struct store *store, const struct entry *entry, const stru
     if (!held->point)
         return;
     uint8_t point[POINT_VALUE_SIZE_MAX];
-    size = store_encode_point(store->key, entry, point);
+    size = store_encode_point(entry, point);
     store_db_put(store, FAMILY_POINTS, bytes_of(held->point_key, POINT_KEY_SIZE),
                  bytes_of(point, size));
-    size = store_encode_number(entry, point);
     store_db_put(store, FAMILY_NUMBERS, bytes_of(held->number_key, POINT_KEY_SIZE),
                  bytes_of(point, size));
 }

@@ -3,17 +3,16 @@
 #include "operators/support/canonical.h"
 #include "operators/support/store_internal.h"
 
-/* Values on disk, format 2, little-endian.
+/* Values on disk, format 3, little-endian.
  *
  *   entries  version 1 · state 1 · revision 8; a tombstone ends here
  *            type 1 · loss 1 · flags 1 · issuer 3 · shape 4 · effective_at 8 · reported_on,
  *            lost_on, expiry, review_on 4 each · contributor, national_ref, sealed number: each
  *            its size in 1 and its bytes
- *   points   version 1 · type 1 · flags 1 · tag 16 · size 1 · id
- *   numbers  version 1 · size 1 · id
+ *   points, numbers  version 1 · size 1 · id
  *
  * The sealed number is number, or number and number_to of the same size one after the other. */
-enum { ENTRY_VERSION = 1, POINT_VERSION = 1, NUMBER_VERSION = 2, STATE_LIVE = 1, STATE_RANGE = 2 };
+enum { ENTRY_VERSION = 2, KEY_VERSION = 2, STATE_LIVE = 1, STATE_RANGE = 2 };
 
 /* --- bytes ---------------------------------------------------------------------------------- */
 
@@ -236,21 +235,9 @@ const char *store_decode_entry(const struct store_key *key, struct bytes id, str
 
 /* --- points --------------------------------------------------------------------------------- */
 
-size_t store_encode_point(const struct store_key *key, const struct entry *entry,
-                          uint8_t out[POINT_VALUE_SIZE_MAX])
+size_t store_encode_point(const struct entry *entry, uint8_t out[POINT_VALUE_SIZE_MAX])
 {
-    struct id tag = store_key_tag(key, entry->number, entry->size);
-    uint8_t *next = append(out, POINT_VERSION, 1);
-    next = append(next, entry->type, 1);
-    next = append(next, entry->flags, 1);
-    memcpy(next, tag.bytes, sizeof tag.bytes);
-    next = append_text(next + sizeof tag.bytes, entry->id, entry->id_size);
-    return (size_t)(next - out);
-}
-
-size_t store_encode_number(const struct entry *entry, uint8_t out[POINT_VALUE_SIZE_MAX])
-{
-    uint8_t *next = append(out, NUMBER_VERSION, 1);
+    uint8_t *next = append(out, KEY_VERSION, 1);
     return (size_t)(append_text(next, entry->id, entry->id_size) - out);
 }
 
@@ -258,12 +245,10 @@ const char *store_decode_point(struct bytes value, struct bytes *id)
 {
     struct value_reader reader = value_reader_of(value);
     uint64_t version = value_read(&reader, 1);
-    if (version == POINT_VERSION)
-        (void)value_read_bytes(&reader, 1 + 1 + ID_SIZE); /* type, flags, tag: the entry decides */
     *id = value_read_bytes(&reader, (size_t)value_read(&reader, 1));
     if (!value_read_all(&reader))
         return "size of the point";
-    if (version != POINT_VERSION && version != NUMBER_VERSION)
+    if (version != KEY_VERSION)
         return "version of the point";
     return id->size && id->size <= ENTRY_ID_SIZE_MAX ? NULL : "size of the point's id";
 }

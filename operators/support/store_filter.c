@@ -153,7 +153,6 @@ static enum status fill_from_keys(struct store *store, struct error *err)
     TRY(store_scan_points(store, filter, NULL, &points, err));
     if (!is_possible(store, points, store->shapes.live))
         return count_differs(store, "points", points, store->shapes.live, err);
-    store->fresh.keys = filter_count(filter); /* there is no file of any of them */
     if (store->read_only || store->fresh.base == store->fresh.next)
         return STATUS_OK;
     store_put_fresh_base(store, store->fresh.next);
@@ -193,6 +192,8 @@ enum status store_fill_filter(struct store *store, struct error *err)
     if (status != STATUS_OK)
         return status;
     TRY(add_near_shapes(store, atomic_load(&store->filter), err));
+    if (!filter) /* there is no file of any of them */
+        store->fresh.keys = filter_count(atomic_load(&store->filter));
     store->fresh.keys_save = store_fresh_limit(store);
     note_stale(store);
     return STATUS_OK;

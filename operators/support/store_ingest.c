@@ -97,8 +97,8 @@ static enum status add(struct store *store, const struct entry *entry, uint32_t 
         size += POINT_KEY_SIZE;
         store_number_key(shape, &work->number_keys[at], work->hashes[at], item + size);
         size += POINT_KEY_SIZE;
-        size += store_encode_number(entry, item + size);
-        size += store_encode_point(store->key, entry, item + size);
+        size += store_encode_point(entry, item + size);
+        size += store_encode_point(entry, item + size);
     }
     return sorter_add(store->ingest->entries, entry_id(entry), bytes_of(item, size), err);
 }
@@ -130,7 +130,7 @@ static enum status take_apart(const struct store *store, struct bytes id, struct
     parts->entry = value_read_bytes(&reader, (size_t)value_read(&reader, SIZE_BYTES));
     const char *wrong = store_decode_head(parts->entry, &parts->held);
     if (parts->held.point) {
-        size_t number_size = 1 + 1 + id.size; /* store_encode_number */
+        size_t number_size = 1 + 1 + id.size; /* store_encode_point */
         parts->keys[DUE_POINT] = value_read_bytes(&reader, POINT_KEY_SIZE);
         parts->keys[DUE_NUMBER] = value_read_bytes(&reader, POINT_KEY_SIZE);
         parts->values[DUE_NUMBER] = value_read_bytes(&reader, number_size);

@@ -35,7 +35,7 @@ enum {
     POINT_KEY_SIZE = 24,   /* fingerprint, then 8 bytes of the keyed hash of the id */
     SHAPE_KEY_SIZE = 4,    /* a shape in a key: in numbers it stands before the fingerprint */
     NUMBER_PRF_SIZE = sizeof(struct key) - SHAPE_KEY_SIZE, /* of the fingerprint in numbers */
-    POINT_VALUE_SIZE_MAX = 1 + 1 + 1 + ID_SIZE + 1 + ENTRY_ID_SIZE_MAX,
+    POINT_VALUE_SIZE_MAX = 1 + 1 + ENTRY_ID_SIZE_MAX,
     ENTRY_VALUE_SIZE_MAX = 512,
     DUE_KEY_SIZE = 8,
     DUE_VERSION = 1,
@@ -350,14 +350,12 @@ void write_little(uint8_t *out, uint64_t value, uint32_t bytes);
 void write_big(uint8_t *out, uint64_t value, uint32_t bytes); /* in keys: order of the numbers */
 uint64_t read_big(const uint8_t *in, uint32_t bytes);
 
-/* Both return the size written. */
+/* Returns the size written. */
 size_t store_encode_entry(const struct store_key *key, const struct entry *entry, uint32_t shape,
                           uint8_t out[ENTRY_VALUE_SIZE_MAX]);
-size_t store_encode_point(const struct store_key *key, const struct entry *entry,
-                          uint8_t out[POINT_VALUE_SIZE_MAX]);
 
-/* The value in numbers; store_decode_point reads it too. */
-size_t store_encode_number(const struct entry *entry, uint8_t out[POINT_VALUE_SIZE_MAX]);
+/* The value of a key in points and of that in numbers; returns the size. */
+size_t store_encode_point(const struct entry *entry, uint8_t out[POINT_VALUE_SIZE_MAX]);
 
 /* Both return NULL, or what is wrong in a few words. */
 const char *store_decode_entry(const struct store_key *key, struct bytes id, struct bytes value,

@@ -89,25 +89,20 @@ static bool is_empty(const struct store *store, enum family family)
     return empty;
 }
 
-static void put_format(struct store *store)
-{
-    uint8_t format[FORMAT_SIZE];
-    write_little(format, STORE_FORMAT, FORMAT_SIZE);
-    random_secret(store->name.bytes, sizeof store->name.bytes);
-    put_meta(store, key_format, format, sizeof format);
-    put_meta(store, key_name, store->name.bytes, sizeof store->name.bytes);
-    store_put_base(store, 0);
-}
-
 static enum status begin_format(struct store *store, uint64_t canonical_hash, struct error *err)
 {
     for (int family = 0; family < FAMILY_COUNT; family++)
         if (!is_empty(store, (enum family)family))
             return store_damaged(store, (enum family)family, "entries but no format", err);
+    uint8_t format[FORMAT_SIZE];
     uint8_t hash[HASH_SIZE];
     struct id check = store_key_check_value(store->key);
+    write_little(format, STORE_FORMAT, FORMAT_SIZE);
     write_little(hash, canonical_hash, HASH_SIZE);
-    put_format(store);
+    random_secret(store->name.bytes, sizeof store->name.bytes);
+    put_meta(store, key_format, format, sizeof format);
+    put_meta(store, key_name, store->name.bytes, sizeof store->name.bytes);
+    store_put_base(store, 0);
     put_meta(store, key_check, check.bytes, sizeof check.bytes);
     put_meta(store, key_canonical, hash, sizeof hash);
     store_put_counts(store);
@@ -124,7 +119,7 @@ static enum status check_format(const struct store *store, const uint8_t value[F
     uint64_t format = value_read(&reader, FORMAT_SIZE);
     if (size != FORMAT_SIZE || format == 0)
         return store_damaged(store, FAMILY_META, "format", err);
-    if (format < STORE_FORMAT_KEPT)
+    if (format < STORE_FORMAT)
         return error_fail(err, EX_DATAERR,
                           "store '%s' has format %llu, and this program writes %d: it has to be "
                           "built again",
@@ -170,21 +165,6 @@ static enum status check_canonical(const struct store *store, uint64_t canonical
                       store->path);
 }
 
-/* Format 2 differs by what is missing: the family was made when the store was opened. */
-static enum status adopt_format(struct store *store, const uint8_t value[FORMAT_SIZE],
-                                struct error *err)
-{
-    struct value_reader reader = value_reader_of(bytes_of(value, FORMAT_SIZE));
-    uint64_t format = value_read(&reader, FORMAT_SIZE);
-    if (format == STORE_FORMAT || store->read_only)
-        return STATUS_OK;
-    LOG_INFO("store", "brought to this program's format", LOG_TEXT("path", store->path),
-             LOG_INTEGER("from", format), LOG_INTEGER("to", STORE_FORMAT));
-    put_format(store);
-    TRY(store_db_write(store, err));
-    return store_sync(store, err);
-}
-
 static enum status check(struct store *store, uint64_t canonical_hash, struct error *err)
 {
     uint8_t format[FORMAT_SIZE] = {0};
@@ -196,8 +176,7 @@ static enum status check(struct store *store, uint64_t canonical_hash, struct er
         return begin_format(store, canonical_hash, err);
     TRY(check_format(store, format, size, err));
     TRY(check_key(store, err));
-    TRY(check_canonical(store, canonical_hash, err));
-    return adopt_format(store, format, err);
+    return check_canonical(store, canonical_hash, err);
 }
 
 /* --- what is kept in memory ----------------------------------------------------------------- */

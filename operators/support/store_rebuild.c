@@ -165,6 +165,7 @@ static enum status use_file(struct store *store, struct error *err)
     }
     store_put_fresh_base(store, base);
     TRY(store_db_write(store, err));
+    POINT("filter_forgotten");
     store_note_fresh_base(store, base);
     store->fresh.keys -= rebuild->keys_before;
     store->fresh.keys_save = store_fresh_limit(store);
@@ -185,6 +186,7 @@ static enum status finish(struct store *store, struct error *err)
     if (status == STATUS_OK && !store->in_memory)
         status = use_file(store, err);
     free_rebuild(store);
+    store_publish(store, NULL);
     return status;
 }
 

@@ -906,7 +906,7 @@ Test(store, point_values_are_read_whole_or_not_at_all)
     struct fixture fixture = fixture_make();
     struct entry entry = entry_make("E-1", "AB1234567", 1);
     uint8_t value[POINT_VALUE_SIZE_MAX];
-    size_t whole = store_encode_point(fixture.key, &entry, value);
+    size_t whole = store_encode_point(&entry, value);
     struct bytes id;
     for (size_t size = 0; size <= whole; size++) {
         uint8_t *copy = memory_new(size, 1);
@@ -929,7 +929,7 @@ Test(store, number_is_not_readable_on_disk)
     size_t size = store_encode_entry(fixture.key, &entry, 1, value);
     cr_expect_not_null(memmem(value, size, "contributor-E-1", 15), "what is not sealed is there");
     cr_expect_null(memmem(value, size, "AB12", 4));
-    size = store_encode_point(fixture.key, &entry, value);
+    size = store_encode_point(&entry, value);
     cr_expect_null(memmem(value, size, "AB12", 4));
     fixture_end(&fixture);
 }
