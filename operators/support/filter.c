@@ -21,12 +21,15 @@ struct block {
     _Alignas(BLOCK_BYTES) _Atomic uint32_t words[BLOCK_WORDS];
 };
 
+typedef void probe_fn(const struct filter *filter, const struct key *keys, uint32_t count,
+                      uint8_t *passes);
+
 struct filter {
     struct block *blocks; /* owned: a table */
     uint64_t blocks_count;
     uint64_t capacity;
     uint64_t count;
-    bool has_avx2; /* the processor */
+    probe_fn *probe; /* the fastest this processor has */
 };
 
 /* Odd numbers that spread one 32-bit hash over the eight words (those of Apache Parquet's filter).
@@ -34,34 +37,6 @@ struct filter {
 _Alignas(BLOCK_BYTES) static const uint32_t salts[BLOCK_WORDS] = {
     0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
     0x705495c7U, 0x2df1424bU, 0x9efc4947U, 0x5c6bfb31U};
-
-static bool processor_has_avx2(void)
-{
-#ifdef HAS_AVX2
-    return __builtin_cpu_supports("avx2");
-#else
-    return false;
-#endif
-}
-
-struct filter *filter_open(uint64_t capacity_keys)
-{
-    struct filter *filter = memory_new(1, sizeof *filter);
-    filter->capacity = capacity_keys ? capacity_keys : 1;
-    assert(filter->capacity < UINT64_MAX / BITS_PER_KEY - BLOCK_BITS);
-    filter->blocks_count = (filter->capacity * BITS_PER_KEY + BLOCK_BITS - 1) / BLOCK_BITS;
-    filter->blocks = memory_new_table(filter_bytes(filter));
-    filter->has_avx2 = processor_has_avx2();
-    return filter;
-}
-
-void filter_close(struct filter *filter)
-{
-    if (!filter)
-        return;
-    memory_free_table(filter->blocks, filter_bytes(filter));
-    memory_free(filter);
-}
 
 uint64_t filter_capacity(const struct filter *filter)
 {
@@ -179,18 +154,46 @@ probe_by_avx2(const struct filter *filter, const struct key *keys, uint32_t coun
     probe_ahead(filter, keys, count, passes, passes_by_avx2);
 }
 
+static probe_fn *fastest_probe(void)
+{
+    return __builtin_cpu_supports("avx2") ? probe_by_avx2 : filter_probe_by_words;
+}
+
+#else
+
+static probe_fn *fastest_probe(void)
+{
+    return filter_probe_by_words;
+}
+
 #endif
 
 void filter_probe(const struct filter *filter, const struct key *keys, uint32_t count,
                   uint8_t *passes)
 {
-#ifdef HAS_AVX2
-    if (filter->has_avx2) {
-        probe_by_avx2(filter, keys, count, passes);
+    filter->probe(filter, keys, count, passes);
+}
+
+/* --- open and close ----------------------------------------------------------------------------
+ */
+
+struct filter *filter_open(uint64_t capacity_keys)
+{
+    struct filter *filter = memory_new(1, sizeof *filter);
+    filter->capacity = capacity_keys ? capacity_keys : 1;
+    assert(filter->capacity < UINT64_MAX / BITS_PER_KEY - BLOCK_BITS);
+    filter->blocks_count = (filter->capacity * BITS_PER_KEY + BLOCK_BITS - 1) / BLOCK_BITS;
+    filter->blocks = memory_new_table(filter_bytes(filter));
+    filter->probe = fastest_probe();
+    return filter;
+}
+
+void filter_close(struct filter *filter)
+{
+    if (!filter)
         return;
-    }
-#endif
-    filter_probe_by_words(filter, keys, count, passes);
+    memory_free_table(filter->blocks, filter_bytes(filter));
+    memory_free(filter);
 }
 
 /* --- its memory ------------------------------------------------------------------------------ */

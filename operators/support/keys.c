@@ -278,7 +278,7 @@ void store_key_prf_subkey(const struct store_key *key, enum subject_kind kind,
 
 static void hash_begin(crypto_generichash_state *hash, const uint8_t key[KEY_SIZE])
 {
-    int failed = crypto_generichash_init(hash, key, key ? KEY_SIZE : 0, ID_SIZE);
+    int failed = crypto_generichash_init(hash, key, KEY_SIZE, ID_SIZE);
     assert(!failed);
 }
 

@@ -13,6 +13,7 @@ enum {
     SCAN_AHEAD_BYTES = 2 * 1024 * 1024,
     LARGE_BLOCK_BYTES = 8 * 1024, /* an index in memory has a key a block */
     ENTRIES_BLOCK_BYTES = 16 * 1024,
+    LAST_LEVEL = 6,
     OPEN_FILES_MAX = 512,
     BACKGROUND_JOBS = 2,
     INFO_LOG_FATAL = 4,
@@ -104,7 +105,7 @@ static void set_table(const struct store *store, enum family family, rocksdb_opt
             table, family == FAMILY_ENTRIES ? ENTRIES_BLOCK_BYTES : LARGE_BLOCK_BYTES);
     if (is_searched_in_vain(family))
         rocksdb_block_based_options_set_filter_policy(
-            table, rocksdb_filterpolicy_create_ribbon(BLOOM_BITS_PER_KEY));
+            table, rocksdb_filterpolicy_create_ribbon_hybrid(BLOOM_BITS_PER_KEY, LAST_LEVEL));
     rocksdb_block_based_options_set_whole_key_filtering(table, family == FAMILY_ENTRIES);
     rocksdb_options_set_block_based_table_factory(options, table);
     rocksdb_block_based_options_destroy(table);
@@ -118,8 +119,11 @@ rocksdb_options_t *store_db_family_options(const struct store *store, enum famil
                                           has_many ? WRITE_BUFFER_BYTES : SMALL_WRITE_BUFFER_BYTES);
     rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+    /* What is written again soon is packed quickly, the bulk well. */
     rocksdb_options_set_compression(options,
-                                    has_many ? rocksdb_zstd_compression : rocksdb_no_compression);
+                                    has_many ? rocksdb_lz4_compression : rocksdb_no_compression);
+    if (has_many)
+        rocksdb_options_set_bottommost_compression(options, rocksdb_zstd_compression);
     if (is_searched_in_vain(family))
         rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, MEMTABLE_BLOOM_RATIO);
     if (family == FAMILY_ENTRIES)

@@ -263,6 +263,14 @@ static void write_store(const struct view *view, struct buffer *out)
     write_one(out, "checkit_filter_capacity_keys", "gauge",
               "Keys the front filter is made for; it lets more pass falsely as it fills.",
               store->filter_capacity);
+    write_one(out, "checkit_filter_bytes", "gauge", "Memory of the front filter.",
+              store->filter_bytes);
+    write_one(out, "checkit_filter_fresh_keys", "gauge",
+              "Keys that the filter's file does not have: a start reads them one by one.",
+              store->fresh_keys);
+    write_one(out, "checkit_filter_rebuilds_total", "counter",
+              "Front filters made anew since the start: full, or half of it withdrawn.",
+              store->filter_rebuilds);
     begin(out, "checkit_feed_position", "gauge",
           "Next offset of the feed to be read; all before it is applied.");
     for (uint32_t i = 0; i < view->feed_offsets_count; i++)

@@ -18,6 +18,7 @@ RANKS = {
 # Headers that begin so belong to the module: the files of that folder with that prefix.
 LIBRARIES = {
     "avro.h": ("operators/support", "projection"),
+    "immintrin.h": ("operators/support", "filter"),  # instructions some processors lack
     "jansson.h": ("operators/support", "json"),
     "curl/": ("operators/support", "registry"),
     "librdkafka/": ("operators/support", "kafka"),
