@@ -47,7 +47,10 @@ struct match {
     struct store_cursor cursor; /* within that place */
     uint32_t hits_first;        /* of the subject, in this round */
     uint32_t hits_of_place;     /* the first of the place */
-    uint8_t passes[BATCH_SUBJECTS_MAX]; /* bit p: there may be entries in place p */
+    bool is_resumed;            /* it filled a round alone, and goes on in this one */
+    uint8_t lookups[BATCH_SUBJECTS_MAX]; /* rules_lookups */
+    uint8_t keyed[BATCH_SUBJECTS_MAX];   /* whether the filter passed the key under the issuer */
+    uint8_t passes[BATCH_SUBJECTS_MAX];  /* bit p: there may be entries in place p */
     struct extras extras;
     struct entry found[FOUND_MAX];
 };
@@ -103,41 +106,53 @@ static bool is_gate_open(const struct match *match, const struct canonical *form
            gate_is_open(&gate);
 }
 
-static void look_in_ranges(struct match *match, const struct canonical *form, uint32_t lookups,
-                           uint32_t subject)
+static void look_in_ranges(struct match *match, const struct canonical *form, uint32_t subject)
 {
+    const struct environment *environment = &match->environment;
     for (uint32_t lookup = LOOKUP_ISSUER; lookup < LOOKUP_NUMBER; lookup++) {
         struct canonical sought;
-        if (!(lookups >> lookup & 1))
+        if (!(match->lookups[subject] >> lookup & 1))
             continue;
         rules_lookup_form(form, (enum lookup)lookup, &sought);
-        if (store_in_range(match->environment.store, &sought))
+        if (store_in_range(environment->store, environment->worker, &sought))
             match->passes[subject] |= (uint8_t)(1U << (2 * lookup + 1));
     }
 }
 
-/* Fills passes for the subjects from `from` on. An ordinary one is done with the first probe. */
-static void probe(struct match *match, const struct batch *batch, uint32_t from)
+/* All but the key under the issuer. */
+static void probe_rare(struct match *match, const struct canonical *form, uint32_t subject,
+                       bool has_ranges)
 {
     enum { RARE = 1U << LOOKUP_STRIPPED | 1U << LOOKUP_NATIONALITY };
+    uint32_t lookups = match->lookups[subject];
+    if (lookups & RARE)
+        for (uint32_t lookup = LOOKUP_STRIPPED; lookup < LOOKUP_NUMBER; lookup++)
+            if (lookups >> lookup & 1)
+                add_extra(match, form, (enum lookup)lookup, subject);
+    if (lookups && is_gate_open(match, form))
+        add_extra(match, form, LOOKUP_NUMBER, subject);
+    if (has_ranges)
+        look_in_ranges(match, form, subject);
+}
+
+/* Fills passes for the subjects from `from` on. An ordinary one is done with one probe, the last:
+ * a gate that was closed by then closed before it, so an entry that is the issuer's since, and no
+ * longer found by its number alone, has its key in the filter. */
+static void probe(struct match *match, const struct batch *batch, uint32_t from)
+{
     const struct environment *environment = &match->environment;
     uint32_t count = batch->subjects_count - from;
-    bool has_ranges = store_has_ranges(environment->store);
-    store_probe(environment->store, &batch->keys[from], count, match->passes);
+    bool has_ranges = store_has_ranges(environment->store, environment->worker);
+    memset(match->passes, 0, count);
     for (uint32_t i = 0; i < count; i++) {
         const struct canonical *form = &batch->forms[from + i];
-        uint32_t lookups = rules_lookups(environment->rules, form);
-        match->passes[i] &= (uint8_t)(lookups & 1U << LOOKUP_ISSUER);
-        if (lookups & RARE)
-            for (uint32_t lookup = LOOKUP_STRIPPED; lookup < LOOKUP_NUMBER; lookup++)
-                if (lookups >> lookup & 1)
-                    add_extra(match, form, (enum lookup)lookup, i);
-        if (lookups && is_gate_open(match, form))
-            add_extra(match, form, LOOKUP_NUMBER, i);
-        if (has_ranges)
-            look_in_ranges(match, form, lookups, i);
+        match->lookups[i] = (uint8_t)rules_lookups(environment->rules, form);
+        probe_rare(match, form, i, has_ranges);
     }
     probe_extras(match);
+    store_probe(environment->store, &batch->keys[from], count, match->keyed);
+    for (uint32_t i = 0; i < count; i++)
+        match->passes[i] |= match->keyed[i] & match->lookups[i]; /* both in bit 0 */
     counters_add(&environment->counters->filter_probes, count);
 }
 
@@ -152,23 +167,46 @@ static bool is_hit_already(const struct match *match, const struct batch *batch,
     return false;
 }
 
-/* The gate is read last: what it says is what holds when the hit is found. */
-static void judge(struct match *match, struct batch *batch, uint32_t subject,
-                  const struct entry *entry)
+/* By the line that applies, whichever look-up that belongs to: the entry may have moved since the
+ * places were chosen, and is then found where it was, perhaps nowhere else. One that stands in two
+ * of them anyway is found by its number alone last, and is among the hits by then; those of an
+ * earlier round are gone, so it is left to its own look-up. */
+static bool is_hit(const struct match *match, const struct canonical *form,
+                   const struct entry *entry, const struct gate *gate, struct hit *hit)
 {
     const struct environment *environment = &match->environment;
+    bool is_left = match->is_resumed && match->place == PLACE_NUMBER;
+    for (uint32_t lookup = is_left ? LOOKUP_NUMBER : 0; lookup < LOOKUP_COUNT; lookup++)
+        if (rules_judge(environment->rules, form, (enum lookup)lookup, entry, gate, hit))
+            return true;
+    return false;
+}
+
+/* The gate is read last: what it says is what holds when the hit is found. One that is closed may
+ * have closed since the entry was read, and the entry have moved to its document's issuer in time:
+ * then it is read again. */
+static enum status judge(struct match *match, struct batch *batch, uint32_t subject,
+                         const struct entry *entry, struct error *err)
+{
+    struct store *store = match->environment.store;
     const struct canonical *form = &batch->forms[subject];
-    enum lookup lookup = lookup_of(match->place);
     struct hit *hit = &batch->hits[batch->hits_count];
+    uint32_t shape = canonical_form_shape(form);
     struct gate gate;
-    bool has_gate = lookup == LOOKUP_NUMBER &&
-                    store_gate(environment->store, canonical_form_shape(form), &gate);
-    if (!rules_judge(environment->rules, form, lookup, entry, has_gate ? &gate : NULL, hit) ||
-        is_hit_already(match, batch, entry))
-        return;
+    struct entry again;
+    bool found = true;
+    if (!store_gate(store, shape, &gate))
+        gate = rules_gate(shape, 0);
+    bool hits = is_hit(match, form, entry, &gate, hit);
+    if (!hits && !gate_is_open(&gate)) {
+        TRY(store_get(store, entry_id(entry), &again, &found, err));
+        hits = found && is_hit(match, form, &again, &gate, hit);
+    }
+    if (!hits || is_hit_already(match, batch, entry))
+        return STATUS_OK;
     hit->subject = subject;
     batch->hits_count++;
-    counters_add(&environment->counters->hits[hit->tier][hit->alert_class], 1);
+    return STATUS_OK;
 }
 
 static enum status find(struct match *match, const struct batch *batch, uint32_t subject,
@@ -182,8 +220,8 @@ static enum status find(struct match *match, const struct batch *batch, uint32_t
     struct key key;
     rules_lookup_form(&batch->forms[subject], lookup_of(match->place), &sought);
     if (is_of_ranges(match->place))
-        return store_find_ranges(environment->store, &sought, &match->cursor, match->found,
-                                 capacity, count, err);
+        return store_find_ranges(environment->store, environment->worker, &sought, &match->cursor,
+                                 match->found, capacity, count, err);
     key_prf_documents(match->prf, &sought, 1, &key);
     if (match->place == PLACE_NUMBER)
         return store_find_number(environment->store, environment->worker,
@@ -210,7 +248,7 @@ static enum status look_up_place(struct match *match, struct batch *batch, uint3
             return STATUS_OK;
         TRY(find(match, batch, subject, capacity, &count, err));
         for (uint32_t i = 0; i < count; i++)
-            judge(match, batch, subject, &match->found[i]);
+            TRY(judge(match, batch, subject, &match->found[i], err));
         if (is_first) {
             counters_add(&counters->filter_passes, 1);
             counters_add(&counters->filter_false, count == 0);
@@ -219,6 +257,18 @@ static enum status look_up_place(struct match *match, struct batch *batch, uint3
     } while (count == capacity);
     match->cursor = (struct store_cursor){0};
     return STATUS_OK;
+}
+
+/* Where the hits are full, the places were chosen for this visit alone: so a subject that did not
+ * begin the round begins the next, from its first place. One that fills a round goes on. */
+static void stop(struct match *match, struct batch *batch)
+{
+    match->is_resumed = match->hits_first == 0;
+    if (match->is_resumed)
+        return;
+    batch->hits_count = match->hits_first;
+    match->place = PLACE_ISSUER;
+    match->cursor = (struct store_cursor){0};
 }
 
 /* Goes on where it stopped; *done false: the hits are full. */
@@ -232,11 +282,21 @@ static enum status look_up(struct match *match, struct batch *batch, uint32_t su
             continue;
         }
         TRY(look_up_place(match, batch, subject, done, err));
-        if (!*done)
+        if (!*done) {
+            stop(match, batch);
             return STATUS_OK;
+        }
     }
     match->place = PLACE_ISSUER;
+    match->is_resumed = false;
     return STATUS_OK;
+}
+
+static void count_hits(const struct match *match, const struct batch *batch)
+{
+    struct counters *counters = match->environment.counters;
+    for (uint32_t i = 0; i < batch->hits_count; i++)
+        counters_add(&counters->hits[batch->hits[i].tier][batch->hits[i].alert_class], 1);
 }
 
 /* From subjects_matched on, as far as the hits have room. */
@@ -245,7 +305,7 @@ static enum status match_subjects(struct match *match, struct batch *batch, stru
     uint32_t from = batch->subjects_matched;
     probe(match, batch, from);
     for (uint32_t i = from; i < batch->subjects_count; i++) {
-        if (match->passes[i - from]) {
+        if (match->passes[i - from] || match->is_resumed) {
             bool done = true;
             TRY(look_up(match, batch, i, match->passes[i - from], &done, err));
             if (!done)
@@ -253,6 +313,7 @@ static enum status match_subjects(struct match *match, struct batch *batch, stru
         }
         batch->subjects_matched = i + 1;
     }
+    count_hits(match, batch);
     return STATUS_OK;
 }
 

@@ -2,7 +2,8 @@
  *
  * One writer, the feed thread; one reader a worker. A reader enters before it probes and leaves
  * when it has read all it needs; what a change makes obsolete is removed only after every reader
- * that was inside has left, so no listed document is ever missed:
+ * that was inside has left: an entry is found until then wherever it was when the reader entered,
+ * and is read as it stands. So no listed document is ever missed:
  *
  *   store_apply    filter bits, then one WriteBatch: new keys, the entry's new record or
  *                  tombstone, shape counters, feed offsets, and a `due` record naming old keys
@@ -164,10 +165,10 @@ void store_probe(const struct store *store, const struct key *keys, uint32_t cou
 bool store_gate(const struct store *store, uint32_t shape, struct gate *gate);
 
 /* Whether the list has ranges; then, whether one of the issuer holds the number (issuer, number and
- * size of the form, which may be longer than that). Between enter and leave. Cost of an issuer that
- * has none: one bit. */
-bool store_has_ranges(const struct store *store);
-bool store_in_range(const struct store *store, const struct canonical *form);
+ * size of the form, which may be longer than that). Both as it was when the reader entered, until
+ * it leaves. Cost of an issuer that has none: one bit. */
+bool store_has_ranges(const struct store *store, uint32_t reader);
+bool store_in_range(const struct store *store, uint32_t reader, const struct canonical *form);
 
 /* Where a look-up stopped; zero at the start of each. */
 struct store_cursor {
@@ -191,7 +192,7 @@ enum status store_find_number(struct store *store, uint32_t reader, uint32_t sha
 
 /* The same for ranges that hold the number, as store_in_range: the entries may be other ranges or
  * points by now, which the caller judges. */
-enum status store_find_ranges(struct store *store, const struct canonical *form,
+enum status store_find_ranges(struct store *store, uint32_t reader, const struct canonical *form,
                               struct store_cursor *cursor, struct entry *out, uint32_t capacity,
                               uint32_t *count, struct error *err) MUST_USE;
 

@@ -70,9 +70,12 @@ enum family {
     FAMILY_COUNT
 };
 
+struct store_ranges; /* in memory: store_ranges.c */
+
 /* visits is odd while the reader is inside. A line of its own: entering must cost nothing. */
 struct store_reader {
     _Alignas(CACHE_LINE) _Atomic uint64_t visits;
+    const struct store_ranges *ranges; /* borrowed while it is inside: the array when it entered */
     rocksdb_readoptions_t *options; /* owned; its upper bound points at bound */
     char bound[sizeof(struct key)];
 };
@@ -157,8 +160,6 @@ struct store_gates {
     struct store_gate slots[];
 };
 
-/* Ranges in memory: store_ranges.c. */
-struct store_ranges;
 struct store_range_change;
 
 /* What the list holds of one id, as far as a change needs to know. */

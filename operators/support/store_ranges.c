@@ -382,15 +382,25 @@ static const struct group *begin_search(const struct store_ranges *ranges,
     return find_group(ranges, form->issuer, canonical_shape(form->number, form->size));
 }
 
-bool store_has_ranges(const struct store *store)
+/* The same array all along a visit: a range that became a point meanwhile is not in the next one,
+ * and the point may be younger than the reader's probe for it. */
+static const struct store_ranges *ranges_of(const struct store *store, uint32_t reader)
 {
-    return atomic_load_explicit(&store->ranges, memory_order_acquire) != NULL;
+    assert(reader < store->readers_count);
+    const struct store_reader *own = &store->readers[reader];
+    assert(atomic_load_explicit(&own->visits, memory_order_relaxed) % 2 == 1);
+    return own->ranges;
 }
 
-bool store_in_range(const struct store *store, const struct canonical *form)
+bool store_has_ranges(const struct store *store, uint32_t reader)
+{
+    return ranges_of(store, reader) != NULL;
+}
+
+bool store_in_range(const struct store *store, uint32_t reader, const struct canonical *form)
 {
     struct search search;
-    const struct store_ranges *ranges = atomic_load_explicit(&store->ranges, memory_order_acquire);
+    const struct store_ranges *ranges = ranges_of(store, reader);
     const struct group *group = ranges ? begin_search(ranges, form, &search) : NULL;
     return group && search_group(&search, group->first, group->end) < group->end;
 }
@@ -414,12 +424,12 @@ static uint32_t place_after(const struct store_ranges *ranges, const struct grou
     return low;
 }
 
-enum status store_find_ranges(struct store *store, const struct canonical *form,
+enum status store_find_ranges(struct store *store, uint32_t reader, const struct canonical *form,
                               struct store_cursor *cursor, struct entry *out, uint32_t capacity,
                               uint32_t *count, struct error *err)
 {
     struct search search;
-    const struct store_ranges *ranges = atomic_load_explicit(&store->ranges, memory_order_acquire);
+    const struct store_ranges *ranges = ranges_of(store, reader);
     const struct group *group = ranges ? begin_search(ranges, form, &search) : NULL;
     *count = 0;
     if (!group)

@@ -89,6 +89,7 @@ void store_enter(struct store *store, uint32_t reader)
     uint64_t before =
         atomic_fetch_add_explicit(&store->readers[reader].visits, 1, memory_order_seq_cst);
     assert(before % 2 == 0);
+    store->readers[reader].ranges = atomic_load_explicit(&store->ranges, memory_order_acquire);
 }
 
 void store_leave(struct store *store, uint32_t reader)

@@ -156,7 +156,8 @@ static enum status find(const struct explaining *explaining, enum lookup lookup,
     const struct match_explain_settings *settings = explaining->settings;
     struct key key;
     if (in_ranges)
-        return store_find_ranges(settings->store, sought, cursor, found, FOUND_MAX, count, err);
+        return store_find_ranges(settings->store, settings->reader, sought, cursor, found,
+                                 FOUND_MAX, count, err);
     key_prf_documents(settings->prf, sought, 1, &key);
     if (lookup == LOOKUP_NUMBER)
         return store_find_number(settings->store, settings->reader, canonical_form_shape(sought),

@@ -6,7 +6,8 @@
 #include "operators/support/store.h"
 #include "tests/unit/temp_folder.h"
 
-enum { FIXTURE_HASH = 42 };
+/* The last reader is of the checks that enter and leave by themselves. */
+enum { FIXTURE_HASH = 42, FIXTURE_READER = 4, FIXTURE_READERS };
 
 struct fixture {
     struct temp_folder folder;
@@ -40,7 +41,8 @@ static inline struct store *fixture_open(const struct fixture *fixture, const ch
 {
     struct store *store = NULL;
     struct error err = {0};
-    enum status status = store_open(path, fixture->key, FIXTURE_HASH, 4, &store, &err);
+    enum status status =
+        store_open(path, fixture->key, FIXTURE_HASH, FIXTURE_READERS, &store, &err);
     cr_assert_eq(status, STATUS_OK, "%s", err.text);
     return store;
 }

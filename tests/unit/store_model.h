@@ -182,9 +182,11 @@ static inline void check_ranges_of(struct store *store, const struct model *mode
     char text[16];
     (void)snprintf(text, sizeof text, "AB10%02d", number);
     memcpy(form.number, text, form.size);
+    store_enter(store, FIXTURE_READER);
     do {
-        cr_assert_eq(store_find_ranges(store, &form, &cursor, &found, 1, &count, &err), STATUS_OK,
-                     "%s", err.text);
+        cr_assert_eq(
+            store_find_ranges(store, FIXTURE_READER, &form, &cursor, &found, 1, &count, &err),
+            STATUS_OK, "%s", err.text);
         if (count == 0)
             break;
         int at = model_index(&found);
@@ -197,7 +199,8 @@ static inline void check_ranges_of(struct store *store, const struct model *mode
         any |= is_inside;
         cr_assert_eq(seen[i], is_inside, "%s in range %d", text, i);
     }
-    cr_assert_eq(store_in_range(store, &form), any);
+    cr_assert_eq(store_in_range(store, FIXTURE_READER, &form), any);
+    store_leave(store, FIXTURE_READER);
 }
 
 static inline uint64_t model_shape(const struct model *model, uint32_t shape)

@@ -19,7 +19,10 @@ static bool is_in_range(struct store *store, const char *number)
 {
     struct canonical form = {.size = (uint8_t)strlen(number), .issuer = {{'U', 'T', 'O'}}};
     memcpy(form.number, number, form.size);
-    return store_in_range(store, &form);
+    store_enter(store, 0);
+    bool is_inside = store_in_range(store, 0, &form);
+    store_leave(store, 0);
+    return is_inside;
 }
 
 /* What was written and not yet flushed is seen too; what comes afterwards is not. */
