@@ -114,12 +114,23 @@ Test(canonical, not_utf8_invalid)
         SENT("AB1234\xF4\x90\x80\x80"), /* U+110000 */
         SENT("AB1234\xF5\x80\x80\x80"),
         SENT("AB1234\xF8\x88\x80\x80\x80"),
+        SENT("AB1234\xF8\x9F\x98\x80"), /* not U+1F600 by a lead of 0xF8 */
         SENT("AB1234\xFE"),
         SENT("AB1234\xFF"),
         SENT("\x80"), /* rather invalid than missing */
     };
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
         expect_refused(faults[i], UNSCREENABLE_NUMBER_INVALID);
+}
+
+/* What stands behind the number sent is not its own, even if it would end the character. */
+Test(canonical, character_cut_off_by_the_end_invalid)
+{
+    static const char dropped[] = "AB1234\xC2\xA0\xE2\x80\x93\xF0\x9F\x98\x80";
+    const size_t ends[] = {7, 9, 10, 12, 13, 14};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        expect_refused(bytes_of(dropped, ends[i]), UNSCREENABLE_NUMBER_INVALID);
+    expect_number(SENT(dropped), "AB1234", 0);
 }
 
 Test(canonical, edges_of_utf8_taken)
@@ -439,6 +450,8 @@ Test(canonical, type_codes_of_one_or_two_letters)
     expect_type(SENT("-1p9."), TYPE_PASSPORT); /* whatever is no letter is dropped */
     expect_type(SENT("P\0"), TYPE_PASSPORT);
     expect_type(SENT("  v  "), TYPE_VISA);
+    expect_type(SENT("[P{D"), TYPE_PASSPORT); /* they stand behind Z and z */
+    expect_type(SENT("`a@c"), TYPE_CREW);     /* before a and A */
 }
 
 Test(canonical, any_other_type_any)
@@ -595,6 +608,17 @@ Test(canonical, point_entry_filled)
     cr_expect_eq(entry.effective_at_ms, 4);
     cr_expect(entry.is_live);
     cr_expect_not(entry.is_range);
+}
+
+Test(canonical, texts_of_one_character_filled)
+{
+    struct change change = change_of("E", "AB1234", NULL, "FRA");
+    struct entry entry;
+    change.contributor = SENT("b");
+    change.national_ref = SENT("r");
+    cr_assert_eq(canonical_entry(data, &change, &entry), REJECTION_NO);
+    cr_expect(bytes_equal_text(bytes_of(entry.contributor, entry.contributor_size), "b"));
+    cr_expect(bytes_equal_text(bytes_of(entry.national_ref, entry.national_ref_size), "r"));
 }
 
 Test(canonical, range_entry_filled)
