@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Changes the rule code in one place after another: some test must fail each time.
 
-mutate.py [--file FILE]... [--every N] [--list]
+mutate.py [--file FILE]... [--every N] [--only LOG] [--list]
 
 Works on a copy of the project, built by the preset dev. A mutant that does not compile counts for
 nothing; one that no test notices is printed and makes the exit code 1, unless `equivalent.csv`
-says why nobody can notice it. --every N takes each Nth mutant only.
+says why nobody can notice it. --every N takes each Nth mutant only, --only those that the output
+of an earlier run names.
 """
 
 import argparse
@@ -240,6 +241,20 @@ class Project:
             place.write_bytes(original)
 
 
+def is_wanted(path, mutant, options):
+    return options.only is None or f"{path}: {mutant.name}" in options.only
+
+
+def read_survivors(log):
+    """FILE: NAME of each that an earlier run printed; their lines may have moved since."""
+    found = set()
+    for line in log.read_text(encoding="utf-8").splitlines():
+        place, is_one, rest = line.partition(": nothing notices ")
+        if is_one:
+            found.add(place.rpartition(":")[0] + ": " + rest.partition(" as in ")[2])
+    return found
+
+
 def read_equivalent():
     path = pathlib.Path(__file__).with_name("equivalent.csv")
     with path.open(encoding="utf-8", newline="") as lines:
@@ -250,8 +265,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--file", action="append", help="instead of " + ", ".join(FILES))
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--only", metavar="LOG", type=pathlib.Path,
+                        help="those that the log of an earlier run names")
     parser.add_argument("--list", action="store_true", help="print them and try none")
     options = parser.parse_args()
+    options.only = read_survivors(options.only) if options.only else None
     random.seed(SEED)
     equivalent = read_equivalent()
     counts, survivors = {"invalid": 0, "noticed": 0, "equivalent": 0, "survived": 0}, []
@@ -261,7 +279,8 @@ def main():
             raise SystemExit("mutate: the tests fail without a mutant")
         for path in options.file or FILES:
             source = (project.top / path).read_bytes()
-            mutants = find_mutants(project.build, project.top / path)[:: options.every]
+            mutants = find_mutants(project.build, project.top / path)
+            mutants = [m for m in mutants if is_wanted(path, m, options)][:: options.every]
             say(f"{path}: {len(mutants)} mutants")
             for mutant in mutants:
                 if options.list:
