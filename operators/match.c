@@ -99,11 +99,13 @@ static void add_extra(struct match *match, const struct canonical *form, enum lo
 }
 
 /* The filter has every number of a shape whose gate is open, so the gate comes first. */
-static bool is_gate_open(const struct match *match, const struct canonical *form)
+static bool may_be_found_by_number(const struct match *match, const struct canonical *form)
 {
+    const struct environment *environment = &match->environment;
     struct gate gate;
-    return store_gate(match->environment.store, canonical_form_shape(form), &gate) &&
-           gate_is_open(&gate);
+    bool is_open =
+        store_gate(environment->store, canonical_form_shape(form), &gate) && gate_is_open(&gate);
+    return is_open || store_ranges_changed(environment->store, environment->worker);
 }
 
 static void look_in_ranges(struct match *match, const struct canonical *form, uint32_t subject)
@@ -129,7 +131,7 @@ static void probe_rare(struct match *match, const struct canonical *form, uint32
         for (uint32_t lookup = LOOKUP_STRIPPED; lookup < LOOKUP_NUMBER; lookup++)
             if (lookups >> lookup & 1)
                 add_extra(match, form, (enum lookup)lookup, subject);
-    if (lookups && is_gate_open(match, form))
+    if (lookups && may_be_found_by_number(match, form))
         add_extra(match, form, LOOKUP_NUMBER, subject);
     if (has_ranges)
         look_in_ranges(match, form, subject);

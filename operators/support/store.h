@@ -168,6 +168,10 @@ bool store_gate(const struct store *store, uint32_t shape, struct gate *gate);
  * size of the form, which may be longer than that). Both as it was when the reader entered, until
  * it leaves. Cost of an issuer that has none: one bit. */
 bool store_has_ranges(const struct store *store, uint32_t reader);
+
+/* Whether the ranges are others by now. Then a gate that is closed may have been open until one of
+ * its shape became a range, which this visit does not see. */
+bool store_ranges_changed(const struct store *store, uint32_t reader);
 bool store_in_range(const struct store *store, uint32_t reader, const struct canonical *form);
 
 /* Where a look-up stopped; zero at the start of each. */

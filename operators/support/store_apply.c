@@ -225,7 +225,8 @@ static void put_due(struct store *store)
 /* The filter first, then everything else at once: a reader that finds the new key on disk has
  * passed the filter, and a crash leaves all of the changes with their offsets, or nothing. What is
  * in memory follows, before any old key goes: gates, which open only on numbers the filter has, and
- * ranges. */
+ * ranges. A gate opens before them and closes after them, so that what was in a range is found by
+ * its number alone, or the other way round, at every moment. */
 static enum status write_changes(struct store *store, struct error *err)
 {
     TRY(store_add_to_filter(store, err));
@@ -236,8 +237,9 @@ static enum status write_changes(struct store *store, struct error *err)
     store_note_fresh(store);
     if (store->work.due_changes)
         store->due_next++;
-    store_publish_shapes(store);
+    store_publish_open_shapes(store);
     store_change_ranges(store, store->work.range_changes, store->work.range_changes_count);
+    store_publish_shapes(store);
     store_note_applied(store, store->work.due_changes);
     return STATUS_OK;
 }

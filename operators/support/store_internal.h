@@ -453,7 +453,10 @@ bool store_shape_is_near(const struct store_shape *shape);
 bool store_shapes_add(struct store_shapes *shapes, uint32_t shape, int by) MUST_USE;
 void store_put_shapes(struct store *store);
 
-/* After what store_put_shapes put is written: readers see it, and nothing counts as changed. */
+/* After what store_put_shapes put is written: readers see the gates that are open now. */
+void store_publish_open_shapes(struct store *store);
+
+/* The same of all gates, and nothing counts as changed any more. */
 void store_publish_shapes(struct store *store);
 void store_publish_all_shapes(struct store *store);
 enum status store_load_shapes(struct store *store, struct error *err) MUST_USE;

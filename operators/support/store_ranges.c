@@ -397,6 +397,11 @@ bool store_has_ranges(const struct store *store, uint32_t reader)
     return ranges_of(store, reader) != NULL;
 }
 
+bool store_ranges_changed(const struct store *store, uint32_t reader)
+{
+    return ranges_of(store, reader) != atomic_load_explicit(&store->ranges, memory_order_acquire);
+}
+
 bool store_in_range(const struct store *store, uint32_t reader, const struct canonical *form)
 {
     struct search search;
