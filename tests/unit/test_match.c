@@ -333,6 +333,36 @@ Test(match, subjects_behind_a_full_round_are_matched_in_the_next)
     cr_assert(batch_window_is_matched(batch));
 }
 
+/* The place where a full round stopped is not the next subject's, even when nothing is there any
+ * more. */
+Test(match, subject_behind_one_that_lost_its_hits_is_looked_up)
+{
+    for (int i = 0; i <= BATCH_HITS_MAX; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "R%d", i);
+        struct entry range = entry_range(id, "QW1000000", "QW1000009", 1);
+        memcpy(range.issuer.code, "DEU", 3);
+        (void)apply_one_entry(rig->store, range);
+    }
+    list("E1", 0);
+    add("QW1000005", "DEU", "PASSPORT");
+    add("QW1000003", "FRA", "PASSPORT");
+    run();
+    cr_assert_eq(batch->hits_count, BATCH_HITS_MAX);
+    for (int i = 0; i <= BATCH_HITS_MAX; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "R%d", i);
+        (void)apply_one_entry(rig->store, entry_withdrawn(id, 2));
+    }
+    batch->hits_sent = batch->hits_count;
+    run();
+    bool is_found = false;
+    for (uint32_t i = 0; i < batch->hits_count; i++)
+        is_found |= batch->hits[i].subject == 1 && batch->hits[i].tier == TIER_EXACT;
+    cr_assert(is_found);
+    cr_assert(batch_window_is_matched(batch));
+}
+
 Test(match, entry_corrected_between_two_rounds_is_judged_as_it_stands)
 {
     list("E1", 0);
