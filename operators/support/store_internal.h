@@ -76,7 +76,7 @@ struct store_ranges; /* in memory: store_ranges.c */
 struct store_reader {
     _Alignas(CACHE_LINE) _Atomic uint64_t visits;
     const struct store_ranges *ranges; /* borrowed while it is inside: the array when it entered */
-    rocksdb_readoptions_t *options; /* owned; its upper bound points at bound */
+    rocksdb_readoptions_t *options;    /* owned; its upper bound points at bound */
     char bound[sizeof(struct key)];
 };
 
