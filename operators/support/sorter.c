@@ -8,47 +8,25 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "operators/support/sorter_internal.h"
 #include "pipeline/base/memory.h"
 
 enum {
     MEMORY_BYTES_MIN = 1 << 20,
     MEMORY_BYTES_MAX = 1 << 30,
-    ITEM_HEAD = 1 + 2, /* sizes of key and value, in front of them */
-    ITEM_SIZE_MAX = ITEM_HEAD + SORTER_KEY_SIZE_MAX + SORTER_VALUE_SIZE_MAX,
-    READ_AHEAD_BYTES = 128 * 1024, /* of each run */
+    WRITE_BYTES = 1 << 20,
+    MARK_BYTES = 256 * 1024,
+    DIGITS = 8, /* of a place's start, a byte each */
+    DIGIT_VALUES = 256,
+    FEW = 16,  /* places sorted by insertion */
+    AHEAD = 8, /* items fetched ahead */
     PATH_SIZE = 4096
 };
 
-_Static_assert((int)READ_AHEAD_BYTES > (int)ITEM_SIZE_MAX, "an item fits what is read at once");
-
 /* An item in memory, with as much of its key as a comparison mostly needs. */
 struct place {
-    uint64_t start; /* of the key, as a big-endian number, filled up with zeros */
+    uint64_t start; /* as start_of says */
     uint32_t at;    /* in memory: also the order of adding */
-};
-
-/* One sorted run on disk, and the part of it that is being read. */
-struct run {
-    uint64_t next; /* in the file: what is read next */
-    uint64_t end;
-    uint8_t *buffer; /* owned */
-    size_t at;       /* in the buffer: the item this run stands at */
-    size_t filled;
-};
-
-struct sorter {
-    int file;
-    const char *folder; /* for messages; owned, NULL in memory */
-    uint64_t file_bytes;
-    uint8_t *memory; /* items from the front, their places from the back */
-    size_t memory_bytes;
-    size_t items_bytes;
-    uint32_t places_count;
-    struct run *runs;
-    uint32_t runs_count;
-    uint32_t *heap; /* runs not read to their end, that with the least item first */
-    uint32_t heap_count;
-    bool started; /* an item was given: its run moves on at the next call */
 };
 
 /* --- the file ------------------------------------------------------------------------------- */
@@ -69,7 +47,7 @@ static int open_nameless(const char *folder)
     return file;
 }
 
-static enum status disk_failed(const struct sorter *sorter, struct error *err)
+enum status sorter_disk_failed(const struct sorter *sorter, struct error *err)
 {
     return error_fail(err, EX_UNAVAILABLE, "sorting on the disk of '%s': %s",
                       sorter->folder ? sorter->folder : "(memory)", strerror(errno));
@@ -83,7 +61,7 @@ static enum status write_all(struct sorter *sorter, const uint8_t *data, size_t 
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
-            return disk_failed(sorter, err);
+            return sorter_disk_failed(sorter, err);
         data += written;
         size -= (size_t)written;
         sorter->file_bytes += (uint64_t)written;
@@ -99,7 +77,7 @@ enum status sorter_open(const char *folder, size_t memory_bytes, struct sorter *
     sorter->folder = folder ? memory_copy_text(folder, strlen(folder)) : NULL;
     sorter->file = folder ? open_nameless(folder) : memfd_create("sorter", MFD_CLOEXEC);
     if (sorter->file < 0) {
-        enum status status = disk_failed(sorter, err);
+        enum status status = sorter_disk_failed(sorter, err);
         sorter_close(sorter);
         return status;
     }
@@ -115,37 +93,77 @@ void sorter_close(struct sorter *sorter)
         return;
     if (sorter->file >= 0)
         (void)close(sorter->file);
-    for (uint32_t i = 0; i < sorter->runs_count; i++)
-        memory_free(sorter->runs[i].buffer);
     memory_free(sorter->runs);
-    memory_free(sorter->heap);
+    memory_free(sorter->marks);
+    memory_free(sorter->mark_keys);
     memory_free(sorter->memory);
     memory_free((void *)sorter->folder);
     memory_free(sorter);
 }
 
-/* --- items ---------------------------------------------------------------------------------- */
+/* --- sorting in memory ---------------------------------------------------------------------- */
 
-static struct bytes key_at(const uint8_t *item)
+/* Two arrays of them end where the memory ends. */
+static size_t places_bytes(uint32_t count)
 {
-    return bytes_of(item + ITEM_HEAD, item[0]);
+    return 2 * (size_t)count * sizeof(struct place);
 }
 
-static struct bytes value_at(const uint8_t *item)
+/* Bytes that all keys in memory begin with. */
+static size_t find_depth(const struct sorter *sorter)
 {
-    return bytes_of(item + ITEM_HEAD + item[0], (size_t)item[1] | (size_t)item[2] << 8);
+    struct bytes first = item_key(sorter->memory);
+    size_t depth = first.size;
+    size_t at = 0;
+    for (uint32_t i = 0; i < sorter->items_count && depth > 0; i++) {
+        depth = count_alike(first, item_key(sorter->memory + at), depth);
+        at += item_size(sorter->memory + at);
+    }
+    return depth;
 }
 
-static size_t item_size(const uint8_t *item)
+static void fill_places(const struct sorter *sorter, size_t depth, struct place *places)
 {
-    return ITEM_HEAD + item[0] + value_at(item).size;
+    size_t at = 0;
+    for (uint32_t i = 0; i < sorter->items_count; i++) {
+        const uint8_t *item = sorter->memory + at;
+        places[i] = (struct place){start_of(item_key(item), depth), (uint32_t)at};
+        at += item_size(item);
+    }
 }
 
-static int compare_keys(struct bytes a, struct bytes b)
+static void count_digits(const struct place *places, uint32_t count,
+                         uint32_t counts[DIGITS][DIGIT_VALUES])
 {
-    size_t common = a.size < b.size ? a.size : b.size;
-    int order = common ? memcmp(a.data, b.data, common) : 0;
-    return order ? order : (a.size > b.size) - (a.size < b.size);
+    memset(counts, 0, sizeof(uint32_t) * DIGITS * DIGIT_VALUES);
+    for (uint32_t i = 0; i < count; i++)
+        for (int digit = 0; digit < DIGITS; digit++)
+            counts[digit][places[i].start >> (8 * digit) & 0xFF]++;
+}
+
+/* By one digit after the other, the last first: each pass keeps the order of the one before.
+ * Returns which of the two arrays holds the result. */
+static struct place *sort_by_start(struct place *places, struct place *other, uint32_t count)
+{
+    uint32_t counts[DIGITS][DIGIT_VALUES];
+    count_digits(places, count, counts);
+    for (int digit = 0; digit < DIGITS; digit++) {
+        uint32_t *next = counts[digit];
+        if (next[places[0].start >> (8 * digit) & 0xFF] == count)
+            continue; /* alike in all */
+        uint32_t before = 0;
+        for (int value = 0; value < DIGIT_VALUES; value++) {
+            uint32_t here = next[value];
+            next[value] = before;
+            before += here;
+        }
+        for (uint32_t i = 0; i < count; i++)
+            other[next[places[i].start >> (8 * digit) & 0xFF]++] = places[i];
+        struct place *sorted = other;
+        other = places;
+        places = sorted;
+    }
+    return places;
 }
 
 static int compare_places(const void *left, const void *right, void *memory)
@@ -153,57 +171,103 @@ static int compare_places(const void *left, const void *right, void *memory)
     const struct place *a = left;
     const struct place *b = right;
     const uint8_t *items = memory;
-    if (a->start != b->start)
-        return a->start < b->start ? -1 : 1;
-    int order = compare_keys(key_at(items + a->at), key_at(items + b->at));
+    int order = compare_keys(item_key(items + a->at), item_key(items + b->at));
     return order ? order : (a->at > b->at) - (a->at < b->at);
 }
 
-static uint64_t start_of(struct bytes key)
+static void insert_places(struct place *places, uint32_t count, uint8_t *memory)
 {
-    uint64_t start = 0;
-    for (size_t i = 0; i < sizeof start; i++)
-        start = start << 8 | (i < key.size ? key.data[i] : 0);
-    return start;
+    for (uint32_t i = 1; i < count; i++) {
+        struct place place = places[i];
+        uint32_t at = i;
+        for (; at > 0 && compare_places(&place, &places[at - 1], memory) < 0; at--)
+            places[at] = places[at - 1];
+        places[at] = place;
+    }
+}
+
+/* Those whose starts are equal, by the whole key. */
+static void sort_ties(struct place *places, uint32_t count, uint8_t *memory)
+{
+    for (uint32_t from = 0, to = 1; from < count; from = to++) {
+        while (to < count && places[to].start == places[from].start)
+            to++;
+        if (to - from <= FEW)
+            insert_places(places + from, to - from, memory);
+        else
+            qsort_r(places + from, to - from, sizeof *places, compare_places, memory);
+    }
+}
+
+static const struct place *sort_items(struct sorter *sorter, size_t depth)
+{
+    uint32_t count = sorter->items_count;
+    struct place *places =
+        (struct place *)(sorter->memory + sorter->memory_bytes - places_bytes(count));
+    fill_places(sorter, depth, places);
+    struct place *sorted = sort_by_start(places, places + count, count);
+    sort_ties(sorted, count, sorter->memory);
+    return sorted;
 }
 
 /* --- runs ----------------------------------------------------------------------------------- */
 
-static struct place *places_of(const struct sorter *sorter)
+static void add_mark(struct sorter *sorter, struct bytes key, uint64_t at)
 {
-    return (struct place *)(sorter->memory + sorter->memory_bytes) - sorter->places_count;
+    if (sorter->marks_count == sorter->marks_capacity) {
+        sorter->marks_capacity = sorter->marks_capacity ? 2 * sorter->marks_capacity : 64;
+        sorter->marks = memory_resize(sorter->marks, sorter->marks_capacity, sizeof *sorter->marks);
+    }
+    if (sorter->mark_keys_bytes + key.size > sorter->mark_keys_capacity) {
+        sorter->mark_keys_capacity = 2 * sorter->mark_keys_capacity + SORTER_KEY_SIZE_MAX;
+        sorter->mark_keys = memory_resize(sorter->mark_keys, sorter->mark_keys_capacity, 1);
+    }
+    sorter->marks[sorter->marks_count++] =
+        (struct run_mark){at, sorter->mark_keys_bytes, (uint8_t)key.size};
+    if (key.size > 0)
+        memcpy(sorter->mark_keys + sorter->mark_keys_bytes, key.data, key.size);
+    sorter->mark_keys_bytes += key.size;
+}
+
+static enum status write_items(struct sorter *sorter, const struct place *places, uint8_t *buffer,
+                               struct error *err)
+{
+    size_t filled = 0;
+    uint64_t mark_at = sorter->file_bytes; /* where the next one is due */
+    for (uint32_t i = 0; i < sorter->items_count; i++) {
+        const uint8_t *item = sorter->memory + places[i].at;
+        size_t size = item_size(item);
+        if (i + AHEAD < sorter->items_count)
+            __builtin_prefetch(sorter->memory + places[i + AHEAD].at);
+        if (filled + size > WRITE_BYTES) {
+            TRY(write_all(sorter, buffer, filled, err));
+            filled = 0;
+        }
+        if (sorter->file_bytes + filled >= mark_at) {
+            add_mark(sorter, item_key(item), sorter->file_bytes + filled);
+            mark_at = sorter->file_bytes + filled + MARK_BYTES;
+        }
+        memcpy(buffer + filled, item, size);
+        filled += size;
+    }
+    return write_all(sorter, buffer, filled, err);
 }
 
 /* Sorts what is in memory and writes it behind the runs before. */
 static enum status write_run(struct sorter *sorter, struct error *err)
 {
-    enum { WRITE_BYTES = 1 << 20 };
-    if (sorter->places_count == 0)
+    if (sorter->items_count == 0)
         return STATUS_OK;
-    struct place *places = places_of(sorter);
-    qsort_r(places, sorter->places_count, sizeof *places, compare_places, sorter->memory);
-    struct run run = {.next = sorter->file_bytes};
+    struct run run = {.depth = find_depth(sorter), .marks_first = sorter->marks_count};
     uint8_t *buffer = memory_new(WRITE_BYTES, 1);
-    size_t filled = 0;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < sorter->places_count; i++) {
-        const uint8_t *item = sorter->memory + places[i].at;
-        size_t size = item_size(item);
-        if (filled + size > WRITE_BYTES) {
-            status = write_all(sorter, buffer, filled, err);
-            filled = 0;
-        }
-        memcpy(buffer + filled, item, size);
-        filled += size;
-    }
-    if (status == STATUS_OK)
-        status = write_all(sorter, buffer, filled, err);
+    enum status status = write_items(sorter, sort_items(sorter, run.depth), buffer, err);
     memory_free(buffer);
     run.end = sorter->file_bytes;
+    run.marks_count = sorter->marks_count - run.marks_first;
     sorter->runs = memory_resize(sorter->runs, sorter->runs_count + 1, sizeof *sorter->runs);
     sorter->runs[sorter->runs_count++] = run;
     sorter->items_bytes = 0;
-    sorter->places_count = 0;
+    sorter->items_count = 0;
     return status;
 }
 
@@ -213,8 +277,7 @@ enum status sorter_add(struct sorter *sorter, struct bytes key, struct bytes val
     assert(sorter->memory && key.size <= SORTER_KEY_SIZE_MAX &&
            value.size <= SORTER_VALUE_SIZE_MAX);
     size_t size = ITEM_HEAD + key.size + value.size;
-    size_t places_bytes = (sorter->places_count + 1) * sizeof(struct place);
-    if (sorter->items_bytes + size + places_bytes > sorter->memory_bytes)
+    if (sorter->items_bytes + size + places_bytes(sorter->items_count + 1) > sorter->memory_bytes)
         TRY(write_run(sorter, err));
     uint8_t *item = sorter->memory + sorter->items_bytes;
     item[0] = (uint8_t)key.size;
@@ -224,72 +287,9 @@ enum status sorter_add(struct sorter *sorter, struct bytes key, struct bytes val
         memcpy(item + ITEM_HEAD, key.data, key.size);
     if (value.size)
         memcpy(item + ITEM_HEAD + key.size, value.data, value.size);
-    sorter->places_count++;
-    *places_of(sorter) = (struct place){start_of(key), (uint32_t)sorter->items_bytes};
+    sorter->items_count++;
     sorter->items_bytes += size;
     return STATUS_OK;
-}
-
-/* --- merging -------------------------------------------------------------------------------- */
-
-static bool has_item(const struct run *run)
-{
-    size_t left = run->filled - run->at;
-    return left >= ITEM_HEAD && left >= item_size(run->buffer + run->at);
-}
-
-/* Makes sure that the run's item is whole in its buffer. */
-static enum status fill(const struct sorter *sorter, struct run *run, struct error *err)
-{
-    if (has_item(run) || run->next == run->end)
-        return STATUS_OK;
-    memmove(run->buffer, run->buffer + run->at, run->filled - run->at);
-    run->filled -= run->at;
-    run->at = 0;
-    while (run->filled < READ_AHEAD_BYTES && run->next < run->end) {
-        size_t wanted = READ_AHEAD_BYTES - run->filled;
-        if (wanted > run->end - run->next)
-            wanted = (size_t)(run->end - run->next);
-        ssize_t got = pread(sorter->file, run->buffer + run->filled, wanted, (off_t)run->next);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got == 0)
-            errno = EIO;
-        if (got <= 0)
-            return disk_failed(sorter, err);
-        run->filled += (size_t)got;
-        run->next += (uint64_t)got;
-    }
-    assert(has_item(run));
-    return STATUS_OK;
-}
-
-/* By key, then by when it was added. */
-static bool is_before(const struct sorter *sorter, uint32_t a, uint32_t b)
-{
-    const struct run *left = &sorter->runs[a];
-    const struct run *right = &sorter->runs[b];
-    int order = compare_keys(key_at(left->buffer + left->at), key_at(right->buffer + right->at));
-    return order ? order < 0 : a < b;
-}
-
-/* Puts the run at the place where it belongs, from `at` downwards. */
-static void sink_down(struct sorter *sorter, uint32_t at)
-{
-    uint32_t run = sorter->heap[at];
-    for (;;) {
-        uint32_t child = 2 * at + 1;
-        if (child >= sorter->heap_count)
-            break;
-        if (child + 1 < sorter->heap_count &&
-            is_before(sorter, sorter->heap[child + 1], sorter->heap[child]))
-            child++;
-        if (!is_before(sorter, sorter->heap[child], run))
-            break;
-        sorter->heap[at] = sorter->heap[child];
-        at = child;
-    }
-    sorter->heap[at] = run;
 }
 
 enum status sorter_sort(struct sorter *sorter, struct error *err)
@@ -298,45 +298,5 @@ enum status sorter_sort(struct sorter *sorter, struct error *err)
     TRY(write_run(sorter, err));
     memory_free(sorter->memory);
     sorter->memory = NULL;
-    sorter->heap = memory_new(sorter->runs_count, sizeof *sorter->heap);
-    for (uint32_t i = 0; i < sorter->runs_count; i++) {
-        sorter->runs[i].buffer = memory_new(READ_AHEAD_BYTES, 1);
-        TRY(fill(sorter, &sorter->runs[i], err));
-        sorter->heap[sorter->heap_count++] = i;
-    }
-    for (uint32_t i = sorter->heap_count / 2; i > 0; i--)
-        sink_down(sorter, i - 1);
-    return STATUS_OK;
-}
-
-/* The first run leaves the item that was given. */
-static enum status move_on(struct sorter *sorter, struct error *err)
-{
-    struct run *run = &sorter->runs[sorter->heap[0]];
-    run->at += item_size(run->buffer + run->at);
-    TRY(fill(sorter, run, err));
-    if (!has_item(run)) {
-        memory_free(run->buffer);
-        run->buffer = NULL;
-        sorter->heap[0] = sorter->heap[--sorter->heap_count];
-    }
-    if (sorter->heap_count > 0)
-        sink_down(sorter, 0);
-    return STATUS_OK;
-}
-
-enum status sorter_next(struct sorter *sorter, struct bytes *key, struct bytes *value,
-                        struct error *err)
-{
-    assert(sorter->heap);
-    *key = *value = bytes_of(NULL, 0);
-    if (sorter->started && sorter->heap_count > 0)
-        TRY(move_on(sorter, err));
-    sorter->started = true;
-    if (sorter->heap_count == 0)
-        return STATUS_OK;
-    const struct run *run = &sorter->runs[sorter->heap[0]];
-    *key = key_at(run->buffer + run->at);
-    *value = value_at(run->buffer + run->at);
     return STATUS_OK;
 }

@@ -56,21 +56,6 @@ enum status store_open_read_only(const char *path, const char *logs, const struc
     return open_store(store, canonical_hash, out, err);
 }
 
-static void free_work(struct store_work *work)
-{
-    memory_free(work->forms);
-    memory_free(work->keys);
-    memory_free(work->number_keys);
-    memory_free(work->added);
-    memory_free(work->added_numbers);
-    memory_free(work->fresh);
-    memory_free(work->range_changes);
-    memory_free(work->hashes);
-    memory_free(work->held);
-    memory_free(work->slots);
-    memory_free(work->due);
-}
-
 void store_close(struct store *store)
 {
     if (!store)
@@ -89,7 +74,7 @@ void store_close(struct store *store)
     store_readers_close(store);
     store_shapes_close(&store->shapes);
     store_dues_close(&store->dues);
-    free_work(&store->work);
+    store_work_close(&store->work);
     key_prf_close(store->prf);
     memory_free(store->applied.items);
     memory_free(store->published->offsets.items);

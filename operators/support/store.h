@@ -110,6 +110,17 @@ enum status store_ingest_begin(struct store *store, struct error *err) MUST_USE;
 enum status store_ingest(struct store *store, const struct entry *entries, uint32_t count,
                          struct error *err) MUST_USE;
 
+/* The same by several threads, each its own lane below `lanes`. Of two changes of one id that with
+ * the higher order counts as the later; orders are below 2^56, no two alike, and rise in each lane.
+ * sort_bytes: memory of a lane, twice; at least 1 MiB, at most 1 GiB. */
+enum status store_ingest_begin_lanes(struct store *store, uint32_t lanes, size_t sort_bytes,
+                                     struct error *err) MUST_USE;
+
+/* entries[i] has the order `order` + i. */
+enum status store_ingest_lane(struct store *store, uint32_t lane, uint64_t order,
+                              const struct entry *entries, uint32_t count,
+                              struct error *err) MUST_USE;
+
 /* There are no more: what comes then is done in steps of a moment each, until *done; that is
  * durable, with the offsets. */
 enum status store_ingest_end(struct store *store, const struct feed_offset *offsets,
@@ -122,6 +133,13 @@ struct store_ingested {
 
 enum status store_ingest_step(struct store *store, bool *done, struct store_ingested *out,
                               struct error *err) MUST_USE;
+
+/* All the steps, by as many threads as there are lanes. Now and then the caller's own thread tells
+ * how far it is; it stops, as a failure, when that returns false. */
+typedef bool store_ingest_tell(void *state, uint64_t done, uint64_t total);
+
+enum status store_ingest_run(struct store *store, store_ingest_tell *tell, void *tell_state,
+                             struct store_ingested *out, struct error *err) MUST_USE;
 
 /* Nothing happens when none was begun. After store_ingest_end the store is of no use any more but
  * to be closed; the next start finds it empty. */

@@ -32,19 +32,34 @@ static void reserve(struct store_work *work, uint32_t count)
     work->due = memory_resize(work->due, work->due_capacity, 1);
 }
 
-void store_prepare(struct store *store, const struct entry *entries, uint32_t count)
+void store_prepare(const struct store_key *key, struct key_prf *prf, const struct entry *entries,
+                   uint32_t count, struct store_work *work)
 {
-    struct store_work *work = &store->work;
     reserve(work, count);
     for (uint32_t i = 0; i < count; i++) {
         assert(entries[i].id_size > 0 && entries[i].id_size <= ENTRY_ID_SIZE_MAX);
-        work->hashes[i] = store_key_id_hash(store->key, entry_id(&entries[i]));
+        work->hashes[i] = store_key_id_hash(key, entry_id(&entries[i]));
         store_entry_form(&entries[i], &work->forms[i]);
     }
-    key_prf_documents(store->prf, work->forms, count, work->keys);
+    key_prf_documents(prf, work->forms, count, work->keys);
     for (uint32_t i = 0; i < count; i++)
         store_number_form(&work->forms[i]);
-    key_prf_documents(store->prf, work->forms, count, work->number_keys);
+    key_prf_documents(prf, work->forms, count, work->number_keys);
+}
+
+void store_work_close(struct store_work *work)
+{
+    memory_free(work->forms);
+    memory_free(work->keys);
+    memory_free(work->number_keys);
+    memory_free(work->added);
+    memory_free(work->added_numbers);
+    memory_free(work->fresh);
+    memory_free(work->range_changes);
+    memory_free(work->hashes);
+    memory_free(work->held);
+    memory_free(work->slots);
+    memory_free(work->due);
 }
 
 static void begin(struct store *store, const struct entry *entries, uint32_t count)
@@ -57,7 +72,7 @@ static void begin(struct store *store, const struct entry *entries, uint32_t cou
     work->due_size = 0;
     if (count == 0)
         return;
-    store_prepare(store, entries, count);
+    store_prepare(store->key, store->prf, entries, count, work);
     memset(work->slots, 0, work->slots_count * sizeof *work->slots);
 }
 

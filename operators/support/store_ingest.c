@@ -1,66 +1,37 @@
 #include <assert.h>
 
-#include "operators/support/canonical.h"
-#include "operators/support/sorter.h"
-#include "operators/support/store_internal.h"
+#include "operators/support/store_ingest_internal.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/base/point.h"
-
-enum {
-    STEP_ITEMS = 16 * 1024, /* some 30 ms */
-    SIZE_BYTES = 2,
-    ITEM_SIZE_MAX = SIZE_BYTES + ENTRY_VALUE_SIZE_MAX + KEYS_MAX * POINT_KEY_SIZE +
-                    KEYS_MAX * POINT_VALUE_SIZE_MAX
-};
-
-_Static_assert((int)ITEM_SIZE_MAX <= (int)SORTER_VALUE_SIZE_MAX, "an item can be sorted");
-
-/* The change of an id that stands so far, copied: the sorter has only its last item. */
-struct standing {
-    uint8_t id[ENTRY_ID_SIZE_MAX];
-    size_t id_size; /* 0: none yet */
-    uint8_t item[ITEM_SIZE_MAX];
-    size_t item_size;
-    int64_t revision;
-};
-
-enum phase { PHASE_TAKING, PHASE_MARK, PHASE_ENTRIES, PHASE_KEYS, PHASE_FILES };
-
-/* Changes by id, each as the value of its entry and, for a point, keys and values of that: size of
- * the first in 2 bytes, the first; key in points, key in numbers; the value in numbers, that in
- * points. Then keys: those of points, and of numbers behind them. */
-struct store_ingest {
-    enum phase phase;
-    struct sorter *entries; /* owned, as all below */
-    struct sorter *keys;    /* a byte of enum due_kind, the key */
-    struct store_sst *entries_sst;
-    struct store_sst *keys_sst[KEYS_MAX];
-    struct store_sst *ranges_sst;
-    struct filter *filter;
-    struct standing standing;
-    struct store_offsets offsets;
-    struct store_ingested done;
-};
 
 bool store_is_empty(const struct store *store)
 {
     return store->entries_live == 0 && store->entries_withdrawn == 0 && store->applied.count == 0;
 }
 
-enum status store_ingest_begin(struct store *store, struct error *err)
+enum status store_ingest_begin_lanes(struct store *store, uint32_t lanes, size_t sort_bytes,
+                                     struct error *err)
 {
-    assert(store_is_empty(store) && !store->ingest);
+    assert(store_is_empty(store) && !store->ingest && lanes > 0);
     TRY(store_begin_change(store, err));
     struct store_ingest *ingest = memory_new(1, sizeof *ingest);
     store->ingest = ingest;
+    ingest->lanes = memory_new(lanes, sizeof *ingest->lanes);
+    ingest->lanes_count = lanes;
+    (void)pthread_mutex_init(&ingest->filter_lock, NULL);
     const char *folder = store->in_memory ? NULL : store->path;
-    enum status status = sorter_open(folder, store->sort_bytes, &ingest->entries, err);
-    if (status == STATUS_OK)
-        status = sorter_open(folder, store->sort_bytes, &ingest->keys, err);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < lanes && status == STATUS_OK; i++)
+        status = store_lane_open(store, folder, sort_bytes, &ingest->lanes[i], err);
     if (status != STATUS_OK)
         store_ingest_cancel(store);
     return status;
+}
+
+enum status store_ingest_begin(struct store *store, struct error *err)
+{
+    return store_ingest_begin_lanes(store, 1, store->sort_bytes, err);
 }
 
 void store_ingest_cancel(struct store *store)
@@ -68,218 +39,120 @@ void store_ingest_cancel(struct store *store)
     struct store_ingest *ingest = store->ingest;
     if (!ingest)
         return;
-    store->ingest = NULL;
     store->failed |= ingest->phase != PHASE_TAKING; /* half counted */
-    sorter_close(ingest->entries);
-    sorter_close(ingest->keys);
-    store_sst_close(ingest->entries_sst);
-    for (int i = 0; i < KEYS_MAX; i++)
-        store_sst_close(ingest->keys_sst[i]);
-    store_sst_close(ingest->ranges_sst);
+    for (int kind = 0; kind < SORT_COUNT; kind++)
+        store_parts_close(&ingest->parts[kind]);
+    for (uint32_t i = 0; i < ingest->lanes_count; i++)
+        store_lane_close(&ingest->lanes[i]);
+    store->ingest = NULL;
     filter_close(ingest->filter);
+    (void)pthread_mutex_destroy(&ingest->filter_lock);
+    memory_free(ingest->lanes);
     memory_free(ingest->offsets.items);
     memory_free(ingest);
 }
 
 /* --- taking changes ------------------------------------------------------------------------- */
 
-static enum status add(struct store *store, const struct entry *entry, uint32_t at,
-                       struct error *err)
+enum status store_ingest_lane(struct store *store, uint32_t lane, uint64_t order,
+                              const struct entry *entries, uint32_t count, struct error *err)
 {
-    uint8_t item[ITEM_SIZE_MAX];
-    uint32_t shape = entry->is_live ? canonical_shape(entry->number, entry->size) : 0;
-    size_t size = store_encode_entry(store->key, entry, shape, item + SIZE_BYTES);
-    write_little(item, size, SIZE_BYTES);
-    size += SIZE_BYTES;
-    if (entry->is_live && !entry->is_range) {
-        const struct store_work *work = &store->work;
-        store_point_key(&work->keys[at], work->hashes[at], item + size);
-        size += POINT_KEY_SIZE;
-        store_number_key(shape, &work->number_keys[at], work->hashes[at], item + size);
-        size += POINT_KEY_SIZE;
-        size += store_encode_point(entry, item + size);
-        size += store_encode_point(entry, item + size);
-    }
-    return sorter_add(store->ingest->entries, entry_id(entry), bytes_of(item, size), err);
+    struct store_ingest *ingest = store->ingest;
+    assert(ingest && ingest->phase == PHASE_TAKING && lane < ingest->lanes_count);
+    return store_lane_add(store, &ingest->lanes[lane], order, entries, count, err);
 }
 
 enum status store_ingest(struct store *store, const struct entry *entries, uint32_t count,
                          struct error *err)
 {
-    assert(store->ingest && store->ingest->phase == PHASE_TAKING);
-    store_prepare(store, entries, count);
-    for (uint32_t i = 0; i < count; i++)
-        TRY(add(store, &entries[i], i, err));
-    return STATUS_OK;
+    uint64_t order = store->ingest->order;
+    store->ingest->order += count;
+    return store_ingest_lane(store, 0, order, entries, count, err);
 }
 
-/* --- the end -------------------------------------------------------------------------------- */
-
-/* An item taken apart; borrowed from it. keys and values by enum due_kind, of a point only. */
-struct parts {
-    struct store_held held;
-    struct bytes entry;
-    struct bytes keys[KEYS_MAX];
-    struct bytes values[KEYS_MAX];
-};
-
-static enum status take_apart(const struct store *store, struct bytes id, struct bytes item,
-                              struct parts *parts, struct error *err)
-{
-    struct value_reader reader = value_reader_of(item);
-    parts->entry = value_read_bytes(&reader, (size_t)value_read(&reader, SIZE_BYTES));
-    const char *wrong = store_decode_head(parts->entry, &parts->held);
-    if (parts->held.point) {
-        size_t number_size = 1 + 1 + id.size; /* store_encode_point */
-        parts->keys[DUE_POINT] = value_read_bytes(&reader, POINT_KEY_SIZE);
-        parts->keys[DUE_NUMBER] = value_read_bytes(&reader, POINT_KEY_SIZE);
-        parts->values[DUE_NUMBER] = value_read_bytes(&reader, number_size);
-        parts->values[DUE_POINT] = value_read_bytes(&reader, reader.left);
-    }
-    if (wrong || !value_read_all(&reader))
-        return error_fail(err, EX_UNAVAILABLE, "store '%s': sorting gave back something else",
-                          store->path); /* the disk's doing, not the list's */
-    return STATUS_OK;
-}
-
-static enum status sort_key(struct store_ingest *ingest, enum due_kind kind,
-                            const struct parts *parts, struct error *err)
-{
-    uint8_t key[1 + POINT_KEY_SIZE];
-    key[0] = (uint8_t)kind;
-    memcpy(key + 1, parts->keys[kind].data, POINT_KEY_SIZE);
-    return sorter_add(ingest->keys, bytes_of(key, sizeof key), parts->values[kind], err);
-}
-
-static enum status put_standing(struct store *store, const struct standing *standing,
-                                struct error *err)
-{
-    if (standing->id_size == 0)
-        return STATUS_OK;
-    struct store_ingest *ingest = store->ingest;
-    struct bytes id = bytes_of(standing->id, standing->id_size);
-    struct parts parts;
-    TRY(take_apart(store, id, bytes_of(standing->item, standing->item_size), &parts, err));
-    bool counted = store_count_held(store, &parts.held, 1);
-    assert(counted);
-    TRY(store_sst_put(ingest->entries_sst, id, parts.entry, err));
-    if (store_held_is_range(&parts.held))
-        return store_sst_put(ingest->ranges_sst, id, bytes_of("", 0), err);
-    if (!parts.held.point)
-        return STATUS_OK;
-    TRY(sort_key(ingest, DUE_POINT, &parts, err));
-    return sort_key(ingest, DUE_NUMBER, &parts, err);
-}
-
-/* As in store_apply: a lower revision is left out, an equal one replaces. */
-static enum status take_item(struct store *store, struct standing *standing, struct bytes id,
-                             struct bytes item, struct error *err)
-{
-    struct parts parts;
-    TRY(take_apart(store, id, item, &parts, err));
-    bool is_same = bytes_equal(id, bytes_of(standing->id, standing->id_size));
-    if (is_same && parts.held.revision < standing->revision) {
-        store->ingest->done.older++;
-        return STATUS_OK;
-    }
-    store->ingest->done.applied++;
-    if (!is_same)
-        TRY(put_standing(store, standing, err));
-    memcpy(standing->id, id.data, id.size);
-    memcpy(standing->item, item.data, item.size);
-    standing->id_size = id.size;
-    standing->item_size = item.size;
-    standing->revision = parts.held.revision;
-    return STATUS_OK;
-}
-
-/* Each of the phases does one step, and moves on to the next phase when there is no more to do. */
+/* --- the phases of the end ------------------------------------------------------------------ */
 
 /* A mark stands from before the first file until everything is there: what a crash leaves is then
  * thrown away at the next start. */
-static enum status do_mark(struct store *store, struct error *err)
+static enum status end_mark(struct store *store, struct error *err)
 {
-    struct store_ingest *ingest = store->ingest;
     store_put_loading(store, true);
     TRY(store_db_write(store, err));
     TRY(store_sync(store, err));
     POINT("ingest_begun");
-    ingest->entries_sst = store_sst_open(store, FAMILY_ENTRIES);
-    ingest->ranges_sst = store_sst_open(store, FAMILY_RANGES);
-    TRY(sorter_sort(ingest->entries, err));
-    ingest->phase = PHASE_ENTRIES;
     return STATUS_OK;
 }
 
-static enum status do_entries(struct store *store, struct error *err)
+static enum status end_sort(struct store *store, struct error *err)
 {
+    (void)err;
+    store_parts_make(store, SORT_ENTRIES);
+    return STATUS_OK;
+}
+
+static void close_sorters(struct store_ingest *ingest, enum sort_kind kind)
+{
+    for (uint32_t i = 0; i < ingest->lanes_count; i++) {
+        sorter_close(ingest->lanes[i].sorters[kind]);
+        ingest->lanes[i].sorters[kind] = NULL;
+    }
+}
+
+/* What each part counted, together. */
+static enum status end_entries(struct store *store, struct error *err)
+{
+    (void)err;
     struct store_ingest *ingest = store->ingest;
-    for (int i = 0; i < STEP_ITEMS; i++) {
-        struct bytes id;
-        struct bytes item;
-        TRY(sorter_next(ingest->entries, &id, &item, err));
-        if (id.data) {
-            TRY(take_item(store, &ingest->standing, id, item, err));
-            continue;
-        }
-        TRY(put_standing(store, &ingest->standing, err));
-        sorter_close(ingest->entries);
-        ingest->entries = NULL;
-        ingest->keys_sst[DUE_POINT] = store_sst_open(store, FAMILY_POINTS);
-        ingest->keys_sst[DUE_NUMBER] = store_sst_open(store, FAMILY_NUMBERS);
-        ingest->filter = filter_open(store_filter_size(store, store_count_keys(store)));
-        TRY(sorter_sort(ingest->keys, err));
-        ingest->phase = PHASE_KEYS;
-        return STATUS_OK;
+    const struct store_parts *parts = &ingest->parts[SORT_ENTRIES];
+    for (uint32_t i = 0; i < parts->count; i++) {
+        const struct store_part *part = &parts->items[i];
+        store->entries_live += part->live;
+        store->entries_withdrawn += part->withdrawn;
+        ingest->done.applied += part->done.applied;
+        ingest->done.older += part->done.older;
+        store_shapes_merge(&store->shapes, &part->shapes);
     }
+    close_sorters(ingest, SORT_ENTRIES);
+    POINT("ingest_entries");
+    for (uint32_t i = 0; i < store->shapes.slots_count; i++) {
+        struct store_shape *shape = &store->shapes.slots[i];
+        shape->is_filtered = shape->shape && store_shape_is_near(shape);
+    }
+    ingest->filter = filter_open(store_filter_size(store, store_count_keys(store)));
+    store_parts_make(store, SORT_POINTS);
+    store_parts_make(store, SORT_NUMBERS);
     return STATUS_OK;
 }
 
-/* Every point, and numbers where the gate is near: now all are counted. */
-static void add_to_filter(struct store *store, enum due_kind kind, const uint8_t *sorted)
+static enum status end_keys(struct store *store, struct error *err)
 {
-    struct key key = {{0}};
-    if (kind == DUE_POINT) {
-        memcpy(key.bytes, sorted, sizeof key.bytes);
-        filter_add(store->ingest->filter, &key);
-        return;
-    }
-    uint32_t shape = (uint32_t)read_big(sorted, SHAPE_KEY_SIZE);
-    struct store_shape *counted = store_shapes_find(&store->shapes, shape);
-    counted->is_filtered = store_shape_is_near(counted);
-    memcpy(key.bytes, sorted + SHAPE_KEY_SIZE, NUMBER_PRF_SIZE);
-    if (counted->is_filtered)
-        filter_add(store->ingest->filter, &key);
-}
-
-static enum status do_keys(struct store *store, struct error *err)
-{
-    struct store_ingest *ingest = store->ingest;
-    for (int i = 0; i < STEP_ITEMS; i++) {
-        struct bytes key;
-        struct bytes value;
-        TRY(sorter_next(ingest->keys, &key, &value, err));
-        if (!key.data) {
-            ingest->phase = PHASE_FILES;
-            return STATUS_OK;
-        }
-        enum due_kind kind = (enum due_kind)key.data[0];
-        add_to_filter(store, kind, key.data + 1);
-        TRY(store_sst_put(ingest->keys_sst[kind], bytes_of(key.data + 1, POINT_KEY_SIZE), value,
-                          err));
-    }
+    (void)err;
+    close_sorters(store->ingest, SORT_POINTS);
+    close_sorters(store->ingest, SORT_NUMBERS);
     return STATUS_OK;
 }
 
-static enum status do_files(struct store *store, struct error *err)
+static enum status take_files(struct store *store, enum sort_kind kind, bool is_ranges,
+                              struct error *err)
+{
+    const struct store_parts *parts = &store->ingest->parts[kind];
+    struct store_sst **ssts = memory_new(parts->count, sizeof(struct store_sst *));
+    for (uint32_t i = 0; i < parts->count; i++)
+        ssts[i] = is_ranges ? parts->items[i].ranges_sst : parts->items[i].sst;
+    enum status status = store_sst_ingest(ssts, parts->count, err);
+    memory_free((void *)ssts);
+    return status;
+}
+
+static enum status end_files(struct store *store, struct error *err)
 {
     struct store_ingest *ingest = store->ingest;
     POINT("ingest_written");
-    TRY(store_sst_ingest(ingest->entries_sst, err));
+    TRY(take_files(store, SORT_ENTRIES, false, err));
     POINT("ingest_half_in");
-    TRY(store_sst_ingest(ingest->keys_sst[DUE_POINT], err));
-    TRY(store_sst_ingest(ingest->keys_sst[DUE_NUMBER], err));
-    TRY(store_sst_ingest(ingest->ranges_sst, err));
+    TRY(take_files(store, SORT_POINTS, false, err));
+    TRY(take_files(store, SORT_NUMBERS, false, err));
+    TRY(take_files(store, SORT_ENTRIES, true, err));
     POINT("ingest_all_in");
     store_put_fresh_base(store, store->fresh.next + 1); /* no older file of the filter fits */
     store_put_shapes(store);
@@ -296,6 +169,49 @@ static enum status do_files(struct store *store, struct error *err)
     return store_load_ranges(store, err);
 }
 
+uint32_t store_ingest_tasks(const struct store_ingest *ingest)
+{
+    switch (ingest->phase) {
+    case PHASE_SORT:
+        return ingest->lanes_count;
+    case PHASE_ENTRIES:
+        return ingest->parts[SORT_ENTRIES].count;
+    case PHASE_KEYS:
+        return ingest->parts[SORT_POINTS].count + ingest->parts[SORT_NUMBERS].count;
+    default:
+        return 0;
+    }
+}
+
+enum status store_ingest_task_step(struct store *store, uint32_t task, bool *done,
+                                   struct error *err)
+{
+    struct store_ingest *ingest = store->ingest;
+    const struct store_parts *points = &ingest->parts[SORT_POINTS];
+    if (ingest->phase == PHASE_SORT)
+        return store_lane_sort(&ingest->lanes[task], done, err);
+    if (ingest->phase == PHASE_ENTRIES)
+        return store_part_step(&ingest->parts[SORT_ENTRIES].items[task], done, err);
+    if (task < points->count)
+        return store_part_step(&points->items[task], done, err);
+    return store_part_step(&ingest->parts[SORT_NUMBERS].items[task - points->count], done, err);
+}
+
+enum status store_ingest_end_phase(struct store *store, struct error *err)
+{
+    static enum status (*const ends[])(struct store *, struct error *) = {
+        [PHASE_MARK] = end_mark, [PHASE_SORT] = end_sort,   [PHASE_ENTRIES] = end_entries,
+        [PHASE_KEYS] = end_keys, [PHASE_FILES] = end_files,
+    };
+    TRY(ends[store->ingest->phase](store, err));
+    store->ingest->task = 0;
+    if (store->ingest->phase != PHASE_FILES)
+        store->ingest->phase++;
+    return STATUS_OK;
+}
+
+/* --- step by step --------------------------------------------------------------------------- */
+
 enum status store_ingest_end(struct store *store, const struct feed_offset *offsets,
                              uint32_t offsets_count, struct error *err)
 {
@@ -307,7 +223,7 @@ enum status store_ingest_end(struct store *store, const struct feed_offset *offs
     return STATUS_OK;
 }
 
-static void finish(struct store *store, struct store_ingested *out)
+void store_ingest_finish(struct store *store, struct store_ingested *out)
 {
     struct store_ingest *ingest = store->ingest;
     store_swap_filter(store, ingest->filter);
@@ -324,20 +240,25 @@ static void finish(struct store *store, struct store_ingested *out)
              LOG_INTEGER("points", store->shapes.live));
 }
 
+static enum status do_step(struct store *store, struct error *err)
+{
+    struct store_ingest *ingest = store->ingest;
+    bool done = false;
+    if (ingest->task == store_ingest_tasks(ingest))
+        return store_ingest_end_phase(store, err);
+    TRY(store_ingest_task_step(store, ingest->task, &done, err));
+    ingest->task += done;
+    return STATUS_OK;
+}
+
 enum status store_ingest_step(struct store *store, bool *done, struct store_ingested *out,
                               struct error *err)
 {
     assert(store->ingest && store->ingest->phase != PHASE_TAKING);
-    static enum status (*const phases[])(struct store *, struct error *) = {
-        [PHASE_MARK] = do_mark,
-        [PHASE_ENTRIES] = do_entries,
-        [PHASE_KEYS] = do_keys,
-        [PHASE_FILES] = do_files,
-    };
     TRY(store_begin_change(store, err));
     *done = store->ingest->phase == PHASE_FILES;
-    TRY(store_end_change(store, phases[store->ingest->phase](store, err)));
+    TRY(store_end_change(store, do_step(store, err)));
     if (*done)
-        finish(store, out);
+        store_ingest_finish(store, out);
     return STATUS_OK;
 }

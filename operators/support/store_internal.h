@@ -5,7 +5,7 @@
  *   store_codec.c    bytes of the values on disk, format 3
  *   store_load.c     start: checks, counters, due removals, filter
  *   store_apply.c    the first WriteBatch of a change
- *   store_ingest.c   the first load: sorted, then taken in at once
+ *   store_ingest*.c  the first load: sorted, then taken in at once
  *   store_sst.c      files of sorted keys, and how a family takes them in
  *   store_settle.c   the second, once readers have left; what is published
  *   store_dues.c     which due record names a key last
@@ -196,7 +196,7 @@ struct store_fresh {
 /* A filter or its file in the making: store_rebuild.c. */
 struct store_rebuild;
 
-/* What one call of store_apply works with; grows to the largest call. store_ingest uses forms, keys
+/* What one call of store_apply works with; grows to the largest call. A first load uses forms, keys
  * and hashes. */
 struct store_work {
     uint32_t capacity;
@@ -260,7 +260,7 @@ struct store {
     bool rebuild_at_once;          /* tests: by the writer itself, nothing waits for a thread */
     uint64_t fresh_keys_min;       /* tests have less of these four */
     uint64_t filter_keys_min;
-    size_t sort_bytes; /* of memory in a first load, at most twice at a time */
+    size_t sort_bytes; /* of memory in a first load, twice at a time */
     size_t file_bytes; /* keys and values of a file of a first load, before compression */
     struct store_retired *retired;
 
@@ -392,22 +392,30 @@ void store_put_base(struct store *store, uint64_t fresh_base);
 /* --- store_apply.c --------------------------------------------------------------------------- */
 
 /* Fills work's forms, both kinds of keys and hashes for the entries. */
-void store_prepare(struct store *store, const struct entry *entries, uint32_t count);
+void store_prepare(const struct store_key *key, struct key_prf *prf, const struct entry *entries,
+                   uint32_t count, struct store_work *work);
+void store_work_close(struct store_work *work);
 
 /* Adds or takes away what an id holds in the counters; false when one would fall below zero. */
 bool store_count_held(struct store *store, const struct store_held *held, int by) MUST_USE;
 
 /* --- store_sst.c ----------------------------------------------------------------------------- */
 
-/* Writes a family's keys in their order into files beside the store's own. */
+/* Writes a family's keys in their order into files beside the store's own; part tells apart those
+ * that are written beside each other, one thread each. */
 struct store_sst;
-struct store_sst *store_sst_open(struct store *store, enum family family);
+struct store_sst *store_sst_open(struct store *store, enum family family, uint32_t part);
 void store_sst_close(struct store_sst *sst); /* may be NULL */
 enum status store_sst_put(struct store_sst *sst, struct bytes key, struct bytes value,
                           struct error *err) MUST_USE;
 
-/* The family takes the files in: only an empty one, and never beside live writes (design 4). */
-enum status store_sst_ingest(struct store_sst *sst, struct error *err) MUST_USE;
+/* There are no more. */
+enum status store_sst_finish(struct store_sst *sst, struct error *err) MUST_USE;
+
+/* Their one family takes the files in: only an empty one, and never beside live writes (design 4).
+ */
+enum status store_sst_ingest(struct store_sst *const *ssts, uint32_t count,
+                             struct error *err) MUST_USE;
 
 /* --- store_settle.c -------------------------------------------------------------------------- */
 
@@ -451,6 +459,9 @@ bool store_shape_is_near(const struct store_shape *shape);
 
 /* by: 1 or -1. False when the count would fall below zero. */
 bool store_shapes_add(struct store_shapes *shapes, uint32_t shape, int by) MUST_USE;
+
+/* Adds what another table counts. */
+void store_shapes_merge(struct store_shapes *shapes, const struct store_shapes *added);
 void store_put_shapes(struct store *store);
 
 /* After what store_put_shapes put is written: readers see the gates that are open now. */

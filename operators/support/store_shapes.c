@@ -88,6 +88,18 @@ bool store_shapes_add(struct store_shapes *shapes, uint32_t shape, int by)
     return true;
 }
 
+void store_shapes_merge(struct store_shapes *shapes, const struct store_shapes *added)
+{
+    for (uint32_t i = 0; i < added->slots_count; i++) {
+        if (added->slots[i].live == 0)
+            continue;
+        struct store_shape *slot = get_slot(shapes, added->slots[i].shape);
+        slot->live += added->slots[i].live;
+        shapes->live += added->slots[i].live;
+        note_changed(shapes, slot);
+    }
+}
+
 uint64_t store_shapes_live(const struct store_shapes *shapes, uint32_t shape)
 {
     return find_slot(shapes, shape)->live;

@@ -11,6 +11,7 @@ enum {
 struct store_sst {
     struct store *store;
     enum family family;
+    uint32_t part;
     rocksdb_options_t *options;
     rocksdb_envoptions_t *env_options;
     rocksdb_sstfilewriter_t *writer; /* of the last file, or NULL when that is finished */
@@ -19,11 +20,12 @@ struct store_sst {
     uint32_t paths_count;
 };
 
-struct store_sst *store_sst_open(struct store *store, enum family family)
+struct store_sst *store_sst_open(struct store *store, enum family family, uint32_t part)
 {
     struct store_sst *sst = memory_new(1, sizeof *sst);
     sst->store = store;
     sst->family = family;
+    sst->part = part;
     sst->options = store_db_family_options(store, family);
     if (store->env)
         rocksdb_options_set_env(sst->options, store->env);
@@ -51,8 +53,8 @@ static enum status begin_file(struct store_sst *sst, struct error *err)
                           sst->store->path);
     size_t size = strlen(sst->store->path) + NAME_SIZE;
     char *path = memory_new(size, 1);
-    (void)snprintf(path, size, "%s/" STORE_SST_PREFIX "%d-%u.sst", sst->store->path,
-                   (int)sst->family, (unsigned)sst->paths_count);
+    (void)snprintf(path, size, "%s/" STORE_SST_PREFIX "%d-%u-%u.sst", sst->store->path,
+                   (int)sst->family, (unsigned)sst->part, (unsigned)sst->paths_count);
     sst->paths[sst->paths_count++] = path;
     sst->writer = rocksdb_sstfilewriter_create(sst->env_options, sst->options);
     sst->writer_bytes = 0;
@@ -62,7 +64,7 @@ static enum status begin_file(struct store_sst *sst, struct error *err)
 }
 
 /* The file is synced by it. */
-static enum status finish_file(struct store_sst *sst, struct error *err)
+enum status store_sst_finish(struct store_sst *sst, struct error *err)
 {
     if (!sst->writer)
         return STATUS_OK;
@@ -77,7 +79,7 @@ enum status store_sst_put(struct store_sst *sst, struct bytes key, struct bytes 
                           struct error *err)
 {
     if (sst->writer && sst->writer_bytes >= sst->store->file_bytes)
-        TRY(finish_file(sst, err));
+        TRY(store_sst_finish(sst, err));
     if (!sst->writer)
         TRY(begin_file(sst, err));
     char *message = NULL;
@@ -87,17 +89,28 @@ enum status store_sst_put(struct store_sst *sst, struct bytes key, struct bytes 
     return message ? store_db_error(sst->store, "write a file", message, err) : STATUS_OK;
 }
 
-enum status store_sst_ingest(struct store_sst *sst, struct error *err)
+enum status store_sst_ingest(struct store_sst *const *ssts, uint32_t count, struct error *err)
 {
-    TRY(finish_file(sst, err));
-    if (sst->paths_count == 0)
+    struct store *store = ssts[0]->store;
+    const char **paths = NULL;
+    uint32_t paths_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(store_sst_finish(ssts[i], err));
+        paths_count += ssts[i]->paths_count;
+    }
+    if (paths_count == 0)
         return STATUS_OK;
+    paths = memory_new(paths_count, sizeof(const char *));
+    paths_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t at = 0; at < ssts[i]->paths_count; at++)
+            paths[paths_count++] = ssts[i]->paths[at];
     rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
     rocksdb_ingestexternalfileoptions_set_move_files(options, 1);
     char *message = NULL;
-    rocksdb_ingest_external_file_cf(sst->store->db, sst->store->families[sst->family],
-                                    (const char *const *)sst->paths, sst->paths_count, options,
-                                    &message);
+    rocksdb_ingest_external_file_cf(store->db, store->families[ssts[0]->family], paths, paths_count,
+                                    options, &message);
     rocksdb_ingestexternalfileoptions_destroy(options);
-    return message ? store_db_error(sst->store, "take files in", message, err) : STATUS_OK;
+    memory_free((void *)paths);
+    return message ? store_db_error(store, "take files in", message, err) : STATUS_OK;
 }

@@ -1,10 +1,10 @@
-#include "operators/support/sorter.h"
-
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
+#include "operators/support/sorter_internal.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/base/random.h"
 #include "tests/unit/temp_folder.h"
@@ -50,8 +50,25 @@ static int compare(const void *left, const void *right)
     return order ? order : (a->number < b->number ? -1 : 1);
 }
 
+static void read_and_compare(struct sorter_reader *reader, const struct item *items, uint32_t count)
+{
+    struct error err = {0};
+    struct bytes key;
+    struct bytes value;
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert_eq(sorter_next(reader, &key, &value, &err), STATUS_OK, "%s", err.text);
+        cr_assert(key.data && bytes_equal(key, bytes_of(items[i].key, items[i].key_size)));
+        cr_assert(bytes_equal(value, value_of(&items[i])), "item %u", i);
+    }
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(sorter_next(reader, &key, &value, &err), STATUS_OK);
+        cr_assert_null(key.data);
+    }
+}
+
 static void sort_and_compare(const char *folder, uint32_t count)
 {
+    struct sorter_reader *reader = NULL;
     struct item *items = memory_new(count, sizeof *items);
     struct sorter *sorter = NULL;
     struct error err = {0};
@@ -66,17 +83,9 @@ static void sort_and_compare(const char *folder, uint32_t count)
     }
     qsort(items, count, sizeof *items, compare);
     cr_assert_eq(sorter_sort(sorter, &err), STATUS_OK, "%s", err.text);
-    struct bytes key;
-    struct bytes value;
-    for (uint32_t i = 0; i < count; i++) {
-        cr_assert_eq(sorter_next(sorter, &key, &value, &err), STATUS_OK, "%s", err.text);
-        cr_assert(key.data && bytes_equal(key, bytes_of(items[i].key, items[i].key_size)));
-        cr_assert(bytes_equal(value, value_of(&items[i])), "item %u", i);
-    }
-    for (int i = 0; i < 2; i++) {
-        cr_assert_eq(sorter_next(sorter, &key, &value, &err), STATUS_OK);
-        cr_assert_null(key.data);
-    }
+    cr_assert_eq(sorter_read(&sorter, 1, NULL, NULL, &reader, &err), STATUS_OK, "%s", err.text);
+    read_and_compare(reader, items, count);
+    sorter_reader_close(reader);
     sorter_close(sorter);
     memory_free(items);
 }
@@ -93,6 +102,99 @@ Test(sorter, items_come_back_in_order_without_a_folder)
     static const uint32_t counts[] = {0, 1, 2, 1000, ITEMS};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         sort_and_compare(NULL, counts[i]);
+}
+
+/* Added to several sorters in turn, read in parts, the last part first. */
+static void cut_and_compare(const char *folder, uint32_t count, uint32_t parts)
+{
+    enum { SORTERS = 3, PARTS_MAX = 16 };
+    struct item *items = memory_new(count, sizeof *items);
+    struct sorter *sorters[SORTERS];
+    struct sorter_cut cuts[PARTS_MAX];
+    struct error err = {0};
+    struct random random;
+    uint32_t to = count;
+    random_init(&random, parts);
+    for (uint32_t i = 0; i < SORTERS; i++)
+        cr_assert_eq(sorter_open(folder, MEMORY_BYTES, &sorters[i], &err), STATUS_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        struct item *item = &items[i];
+        uint32_t sorter = i / (count / SORTERS + 1); /* so that the order of adding is theirs */
+        *item = (struct item){.key_size = 10, .value_size = 180, .number = i};
+        memcpy(item->key, "same", 4);
+        for (size_t at = 4; at < item->key_size; at++)
+            item->key[at] = (uint8_t)random_below(&random, 4);
+        cr_assert_eq(
+            sorter_add(sorters[sorter], bytes_of(item->key, item->key_size), value_of(item), &err),
+            STATUS_OK, "%s", err.text);
+    }
+    qsort(items, count, sizeof *items, compare);
+    for (uint32_t i = 0; i < SORTERS; i++)
+        cr_assert_eq(sorter_sort(sorters[i], &err), STATUS_OK, "%s", err.text);
+    uint32_t cuts_count = sorter_cut(sorters, SORTERS, 2, parts, cuts);
+    cr_assert_leq(cuts_count, parts - 1);
+    if (count == ITEMS)
+        cr_assert_geq(cuts_count, parts - 1 < 6 ? parts - 1 : 6);
+    for (uint32_t part = cuts_count + 1; part > 0; part--) {
+        const struct sorter_cut *lower = part > 1 ? &cuts[part - 2] : NULL;
+        const struct sorter_cut *upper = part <= cuts_count ? &cuts[part - 1] : NULL;
+        struct sorter_reader *reader = NULL;
+        uint32_t from = to;
+        for (; from > 0 && lower && memcmp(items[from - 1].key, lower->key, lower->size) >= 0;)
+            from--;
+        from = lower ? from : 0;
+        cr_assert(!lower || lower->size == 8, "the tail is left out");
+        cr_assert_eq(sorter_read(sorters, SORTERS, lower, upper, &reader, &err), STATUS_OK);
+        read_and_compare(reader, items + from, to - from);
+        sorter_reader_close(reader);
+        to = from;
+    }
+    for (uint32_t i = 0; i < SORTERS; i++)
+        sorter_close(sorters[i]);
+    memory_free(items);
+}
+
+Test(sorter, parts_of_several_sorters_together_are_all_there_is)
+{
+    static const uint32_t parts[] = {1, 2, 3, 7, 16};
+    struct temp_folder folder = temp_folder_make();
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        cut_and_compare(folder.path, ITEMS, parts[i]);
+        cut_and_compare(NULL, ITEMS, parts[i]);
+        cut_and_compare(NULL, 3, parts[i]);
+        cut_and_compare(NULL, 0, parts[i]);
+    }
+    temp_folder_remove(&folder);
+}
+
+Test(sorter, what_was_read_is_given_up_on_disk)
+{
+    enum { COUNT = 60000 };
+    struct temp_folder folder = temp_folder_make();
+    struct sorter *sorter = NULL;
+    struct sorter_reader *reader = NULL;
+    struct error err = {0};
+    struct stat before;
+    struct stat after;
+    struct bytes key;
+    struct bytes value;
+    cr_assert_eq(sorter_open(folder.path, 8 * MEMORY_BYTES, &sorter, &err), STATUS_OK);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        struct item item = {.number = i, .key_size = 4, .value_size = 200};
+        memcpy(item.key, &i, sizeof i);
+        cr_assert_eq(sorter_add(sorter, bytes_of(item.key, 4), value_of(&item), &err), STATUS_OK);
+    }
+    cr_assert_eq(sorter_sort(sorter, &err), STATUS_OK);
+    cr_assert_eq(sorter_read(&sorter, 1, NULL, NULL, &reader, &err), STATUS_OK);
+    cr_assert_eq(fstat(sorter->file, &before), 0);
+    do
+        cr_assert_eq(sorter_next(reader, &key, &value, &err), STATUS_OK);
+    while (key.data);
+    cr_assert_eq(fstat(sorter->file, &after), 0);
+    cr_expect_lt(after.st_blocks, before.st_blocks / 2);
+    sorter_reader_close(reader);
+    sorter_close(sorter);
+    temp_folder_remove(&folder);
 }
 
 Test(sorter, sorter_that_was_not_read_is_closed)
