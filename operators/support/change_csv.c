@@ -56,6 +56,7 @@ struct change_csv {
     struct csv *csv;
     int32_t positions[COLUMN_COUNT]; /* of each column among the fields; ABSENT */
     uint32_t columns_count;          /* in the header */
+    struct entry entry;              /* of the last row */
 };
 
 /* --- faults --- */
@@ -309,10 +310,9 @@ static enum column column_at_fault(enum rejection reason, const struct change *c
 
 /* What rules 3 say comes before what else is at fault in the row; the texts of the rules' last test
  * were looked at before, each with its column. */
-static void judge(struct change_row *row, const struct change_csv *changes)
+static void judge(struct change_row *row, struct change_csv *changes)
 {
-    struct entry entry;
-    enum rejection reason = canonical_entry(changes->settings.rules, &row->change, &entry);
+    enum rejection reason = canonical_entry(changes->settings.rules, &row->change, &changes->entry);
     if (reason == REJECTION_TEXT_TOO_LONG) {
         assert(row->fault != CHANGE_FAULT_NO);
     } else if (reason != REJECTION_NO) {
@@ -321,7 +321,7 @@ static void judge(struct change_row *row, const struct change_csv *changes)
     }
 }
 
-static void read_row(const struct change_csv *changes, const struct csv_row *fields,
+static void read_row(struct change_csv *changes, const struct csv_row *fields,
                      struct change_row *row)
 {
     *row = (struct change_row){.line = fields->line,
@@ -344,6 +344,8 @@ static void read_row(const struct change_csv *changes, const struct csv_row *fie
     judge(row, changes);
     if (row->fault == CHANGE_FAULT_NO)
         (void)take_text(row, changes, fields, COLUMN_ENTRY_ID);
+    if (row->fault == CHANGE_FAULT_NO)
+        row->entry = &changes->entry;
 }
 
 enum status change_csv_next(struct change_csv *changes, struct change_row *row, struct error *err)
@@ -355,6 +357,11 @@ enum status change_csv_next(struct change_csv *changes, struct change_row *row, 
     else
         read_row(changes, &fields, row);
     return STATUS_OK;
+}
+
+void change_csv_continue(struct change_csv *changes, struct bytes text, uint64_t line)
+{
+    csv_continue(changes->csv, text, line);
 }
 
 uint64_t change_csv_bytes_read(const struct change_csv *changes)

@@ -67,7 +67,8 @@ struct change_row {
     uint64_t line;        /* where it begins; 0: there are no more rows */
     struct change change; /* fit for change_encode; with a fault only entry_id means anything */
     enum change_fault fault;
-    const char *column; /* at fault, static; NULL: the row as a whole */
+    const char *column;        /* at fault, static; NULL: the row as a whole */
+    const struct entry *entry; /* what canonical_entry makes of it; NULL with a fault */
 };
 
 struct change_csv;
@@ -80,6 +81,9 @@ void change_csv_close(struct change_csv *changes); /* may be NULL */
 /* Valid until the next call with this reader. */
 enum status change_csv_next(struct change_csv *changes, struct change_row *row,
                             struct error *err) MUST_USE;
+
+/* Goes on with another text of rows under the same header, whose first begins at that line. */
+void change_csv_continue(struct change_csv *changes, struct bytes text, uint64_t line);
 
 /* How many bytes of the source are behind the last row. */
 uint64_t change_csv_bytes_read(const struct change_csv *changes);

@@ -277,6 +277,17 @@ enum status csv_next(struct csv *csv, struct csv_row *row, struct error *err)
     }
 }
 
+void csv_continue(struct csv *csv, struct bytes text, uint64_t line)
+{
+    csv->source.file = -1;
+    csv->source.text = text;
+    csv->at = csv->buffer;
+    csv->end = csv->buffer;
+    csv->has_begun = true;
+    csv->is_at_end = false;
+    csv->line = line;
+}
+
 uint64_t csv_bytes_read(const struct csv *csv)
 {
     return csv->bytes_taken - (uint64_t)(csv->end - csv->at);

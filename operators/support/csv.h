@@ -46,6 +46,9 @@ void csv_close(struct csv *csv); /* may be NULL */
 /* STATUS_FAIL: EX_DATAERR for what is no CSV, EX_UNAVAILABLE when the file cannot be read. */
 enum status csv_next(struct csv *csv, struct csv_row *row, struct error *err) MUST_USE;
 
+/* Goes on with another text that begins at that line, in place of what is left of the source. */
+void csv_continue(struct csv *csv, struct bytes text, uint64_t line);
+
 /* How many bytes of the source are behind the last row. */
 uint64_t csv_bytes_read(const struct csv *csv);
 

@@ -190,12 +190,20 @@ static enum loss parse_loss(struct bytes text)
 enum record_status projection_change(const struct projection *projection, struct bytes datum,
                                      struct change *out)
 {
+    size_t size;
+    return projection_change_next(projection, datum, out, &size);
+}
+
+enum record_status projection_change_next(const struct projection *projection, struct bytes datum,
+                                          struct change *out, size_t *size)
+{
     struct run run;
     run_fields(projection, &run);
     enum record_status status = run_program(&run, &projection->context, datum);
     if (status != RECORD_OK)
         return status;
     const struct slot *slots = run.slots;
+    *size = datum.size > 0 ? (size_t)(run.end - datum.data) : 0;
     *out = (struct change){
         .entry_id = text_of(&slots[CHANGE_ENTRY_ID]),
         .number = text_of(&slots[CHANGE_NUMBER]),

@@ -68,6 +68,11 @@ enum record_status projection_context(const struct projection *projection, struc
 enum record_status projection_change(const struct projection *projection, struct bytes datum,
                                      struct change *out);
 
+/* The change that `bytes` begins with; others may follow, as in a block of a container file. *size
+ * is how many bytes it takes. */
+enum record_status projection_change_next(const struct projection *projection, struct bytes bytes,
+                                          struct change *out, size_t *size);
+
 /* --- a whole datum: for commands that show what a topic holds -------------------------------- */
 
 struct datum_schema;

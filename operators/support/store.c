@@ -56,6 +56,14 @@ enum status store_open_read_only(const char *path, const char *logs, const struc
     return open_store(store, canonical_hash, out, err);
 }
 
+enum status store_open_importing(const char *path, const struct store_key *key,
+                                 uint64_t canonical_hash, struct store **out, struct error *err)
+{
+    struct store *store = new_store(path, key, 1);
+    store->is_importing = true;
+    return open_store(store, canonical_hash, out, err);
+}
+
 void store_close(struct store *store)
 {
     if (!store)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "operators/support/store_import.h"
 #include "operators/support/store_internal.h"
 #include "pipeline/base/memory.h"
 
@@ -26,7 +27,7 @@ static bool is_dots(const char *name)
 static bool is_beginning(const char *name)
 {
     static const char *const starts[] = {"LOCK",     "LOG", "IDENTITY", "MANIFEST-",
-                                         "OPTIONS-", "0",   room_file};
+                                         "OPTIONS-", "0",   room_file,  STORE_IMPORTED_MARK};
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
         if (starts_with(name, starts[i]))
             return true;
@@ -156,8 +157,14 @@ void store_mark_damaged(const char *path)
 
 /* --- quarantine ----------------------------------------------------------------------------- */
 
+/* What tells that a directory is ours goes last, so that one that is half empty is too. */
+static bool is_last(const char *name)
+{
+    return strcmp(name, "CURRENT") == 0 || strcmp(name, STORE_IMPORTED_MARK) == 0;
+}
+
 /* A store has no directories in it, so nothing is ever followed downwards. */
-static enum status empty_folder(const char *path, struct error *err)
+static enum status remove_files(const char *path, bool last, struct error *err)
 {
     DIR *folder = opendir(path);
     if (!folder)
@@ -165,7 +172,8 @@ static enum status empty_folder(const char *path, struct error *err)
     enum status status = STATUS_OK;
     for (struct dirent *item = readdir(folder); item && status == STATUS_OK;
          item = readdir(folder)) {
-        if (!is_dots(item->d_name) && unlinkat(dirfd(folder), item->d_name, 0) != 0)
+        if (!is_dots(item->d_name) && (last || !is_last(item->d_name)) &&
+            unlinkat(dirfd(folder), item->d_name, 0) != 0)
             status = error_fail(err, EX_UNAVAILABLE,
                                 "'%s/%s' cannot be removed (%s): remove '%s' by hand", path,
                                 item->d_name, strerror(errno), path);
@@ -174,7 +182,48 @@ static enum status empty_folder(const char *path, struct error *err)
     return status;
 }
 
-static enum status remove_folder(const char *path, struct error *err)
+static enum status empty_folder(const char *path, struct error *err)
+{
+    TRY(remove_files(path, false, err));
+    return remove_files(path, true, err);
+}
+
+static bool has_file(const char *path, const char *name)
+{
+    struct stat info;
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool has = folder >= 0 && fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (folder >= 0)
+        (void)close(folder);
+    return has;
+}
+
+bool store_is_from_files(const char *path)
+{
+    return has_file(path, STORE_IMPORTED_MARK);
+}
+
+bool store_folder_is_store(const char *path)
+{
+    return has_file(path, "CURRENT") || store_is_from_files(path);
+}
+
+enum status store_empty_importing(const char *path, struct error *err)
+{
+    struct folder_look look = {0};
+    TRY(look_into(path, &look, err));
+    bool is_ours = store_folder_is_store(path) || !look.foreign;
+    enum status status =
+        is_ours ? empty_folder(path, err)
+                : error_fail(err, EX_CONFIG,
+                             "'%s' is where the new store is built and holds other files ('%s'): "
+                             "move it away",
+                             path, look.foreign);
+    memory_free(look.foreign);
+    return status;
+}
+
+enum status store_remove_folder(const char *path, struct error *err)
 {
     struct stat info;
     if (lstat(path, &info) != 0 && errno == ENOENT)
@@ -210,7 +259,7 @@ enum status store_quarantine(const char *path, struct error *err)
     char *to = memory_new(size + sizeof suffix, 1);
     memcpy(to, path, size);
     memcpy(to + size, suffix, sizeof suffix);
-    enum status status = remove_folder(to, err);
+    enum status status = store_remove_folder(to, err);
     if (status == STATUS_OK)
         status = rename_folder(from, to, err);
     memory_free(from);

@@ -18,6 +18,7 @@
  *   store_ranges.c   ranges in memory
  *   store_readers.c  who is inside; look-ups
  *   store_files.c    the directory: creation, quarantine
+ *   store_import.c   a store built from files, beside the place where it is to be
  */
 #ifndef CHECKIT_STORE_INTERNAL_H
 #define CHECKIT_STORE_INTERNAL_H
@@ -56,6 +57,9 @@ enum due_kind { DUE_POINT, DUE_NUMBER };
 
 /* Names of the files that store_sst.c makes; RocksDB's own begin otherwise. */
 #define STORE_SST_PREFIX "load-"
+
+/* The file in the directory of a store that was built from files: store_import.h. */
+#define STORE_IMPORTED_MARK "IMPORTED"
 
 enum family {
     FAMILY_DEFAULT, /* RocksDB insists on it; empty */
@@ -234,6 +238,7 @@ struct store {
     char *path;                  /* owned; as given, or "(memory)" */
     const struct store_key *key; /* borrowed until store_close */
     bool in_memory;
+    bool is_importing;     /* it may lack its `complete` record */
     const char *read_only; /* borrowed while it is opened: the folder of RocksDB's log; or NULL */
 
     rocksdb_t *db;
@@ -286,6 +291,13 @@ struct store {
 
     struct store_published *published;
 };
+
+/* --- store.c --------------------------------------------------------------------------------- */
+
+/* One that is being built from files, without readers. */
+enum status store_open_importing(const char *path, const struct store_key *key,
+                                 uint64_t canonical_hash, struct store **out,
+                                 struct error *err) MUST_USE;
 
 /* --- store_db.c ------------------------------------------------------------------------------ */
 
@@ -386,6 +398,9 @@ enum status store_load(struct store *store, uint64_t canonical_hash, struct erro
 /* A mark that stands while the first load is taken in: what is there then is not whole. */
 void store_put_loading(struct store *store, bool loading);
 void store_put_counts(struct store *store);
+
+/* The record that makes what was built from files a store. */
+void store_put_complete(struct store *store, const char *origin);
 void store_put_offset(struct store *store, const struct feed_offset *offset);
 void store_put_base(struct store *store, uint64_t fresh_base);
 
@@ -624,6 +639,15 @@ enum status store_look_into_folder(const char *path, struct error *err) MUST_USE
 
 /* When a file in it was last written, wall clock; 0: there is none. */
 int64_t store_files_written_ms(const char *path);
+
+/* Whether RocksDB has finished creating one there, or an import has begun. */
+bool store_folder_is_store(const char *path);
+
+/* Empties PATH.importing; EX_CONFIG when what is in it is not what an import leaves. */
+enum status store_empty_importing(const char *path, struct error *err) MUST_USE;
+
+/* A store's directory with all in it, if it is there. */
+enum status store_remove_folder(const char *path, struct error *err) MUST_USE;
 
 /* Removes the files of a first load that was cut short. */
 void store_remove_sst_files(const char *path);

@@ -1,3 +1,4 @@
+#include "operators/support/store_import.h"
 #include "operators/support/store_internal.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
@@ -13,6 +14,7 @@ static const char key_caught_up[] = "caught up";
 static const char key_loading[] = "loading";
 static const char key_name[] = "name";
 static const char key_fresh_base[] = "fresh base";
+static const char key_complete[] = "complete";
 static const char offset_prefix[] = "offset ";
 
 enum {
@@ -77,6 +79,11 @@ void store_put_base(struct store *store, uint64_t fresh_base)
     uint8_t value[BASE_SIZE];
     write_little(value, fresh_base, BASE_SIZE);
     put_meta(store, key_fresh_base, value, sizeof value);
+}
+
+void store_put_complete(struct store *store, const char *origin)
+{
+    put_meta(store, key_complete, origin, strlen(origin));
 }
 
 /* --- new stores ----------------------------------------------------------------------------- */
@@ -165,6 +172,20 @@ static enum status check_canonical(const struct store *store, uint64_t canonical
                       store->path);
 }
 
+/* What was built from files, and is not all there, is no store. */
+static enum status check_complete(const struct store *store, struct error *err)
+{
+    size_t size;
+    if (store->is_importing || store->in_memory || !store_is_from_files(store->path))
+        return STATUS_OK;
+    TRY(get_meta(store, key_complete, NULL, 0, &size, err));
+    return size != SIZE_MAX ? STATUS_OK
+                            : error_fail(err, EX_CONFIG,
+                                         "'%s' is what an import left that was cut short: import "
+                                         "again (checkit list import)",
+                                         store->path);
+}
+
 static enum status check(struct store *store, uint64_t canonical_hash, struct error *err)
 {
     uint8_t format[FORMAT_SIZE] = {0};
@@ -173,9 +194,12 @@ static enum status check(struct store *store, uint64_t canonical_hash, struct er
     if (size == SIZE_MAX && store->read_only)
         return error_fail(err, EX_CONFIG, "store '%s' holds no list", store->path);
     if (size == SIZE_MAX)
+        TRY(check_complete(store, err));
+    if (size == SIZE_MAX)
         return begin_format(store, canonical_hash, err);
     TRY(check_format(store, format, size, err));
     TRY(check_key(store, err));
+    TRY(check_complete(store, err));
     return check_canonical(store, canonical_hash, err);
 }
 
