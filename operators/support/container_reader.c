@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "pipeline/base/memory.h"
 
@@ -11,6 +12,7 @@ enum {
     BUFFER_BYTES = 64 * 1024,
     SYNC_SIZE = 16,
     VARINT_SIZE_MAX = 10,
+    MEMBERS_MAX = 8,    /* of ours, in the header */
     NAME_SIZE_MAX = 64, /* of what is wanted of the header; longer ones are passed over */
     RAW_DEFLATE = -15,  /* window bits without a header of zlib's, as Avro has it */
     CHECKSUM_SIZE = 4   /* of zlib's, of which writers in Python leave three bytes behind */
@@ -20,6 +22,13 @@ enum {
 struct room {
     uint8_t *data; /* owned */
     size_t capacity;
+};
+
+/* A member of the header that is ours. */
+struct member {
+    char name[NAME_SIZE_MAX + 1];
+    uint8_t *value; /* owned */
+    size_t size;
 };
 
 struct container_reader {
@@ -32,8 +41,11 @@ struct container_reader {
     size_t header_bytes;
     struct room schema;
     size_t schema_size;
+    struct member members[MEMBERS_MAX];
+    uint32_t members_count;
     bool is_deflated;
-    bool is_inflating; /* inflater is open */
+    ZSTD_DStream *zstd; /* owned; NULL: another codec */
+    bool is_inflating;  /* inflater is open */
     z_stream inflater;
     uint8_t sync[SYNC_SIZE];
     struct room stored;
@@ -144,20 +156,40 @@ static enum status take_schema(struct container_reader *reader, size_t size, str
     return take(reader, make_room(&reader->schema, size), size, err);
 }
 
+static const char codec_unknown[] = "a codec that is not known: null, deflate and zstandard are";
+
 static enum status take_codec(struct container_reader *reader, size_t size, struct error *err)
 {
     uint8_t name[NAME_SIZE_MAX];
     if (size > sizeof name)
-        return fault(reader, err, "a codec that is not known: null and deflate are");
+        return fault(reader, err, codec_unknown);
     TRY(take(reader, name, size, err));
-    reader->is_deflated = bytes_equal_text(bytes_of(name, size), "deflate");
-    if (!reader->is_deflated && !bytes_equal_text(bytes_of(name, size), "null"))
-        return fault(reader, err, "a codec that is not known: null and deflate are");
+    struct bytes codec = bytes_of(name, size);
+    reader->is_deflated = bytes_equal_text(codec, "deflate");
+    if (bytes_equal_text(codec, "zstandard") && !reader->zstd) {
+        reader->zstd = ZSTD_createDStream();
+        return reader->zstd ? STATUS_OK : fault(reader, err, "no memory to unpack it");
+    }
+    if (!reader->is_deflated && !bytes_equal_text(codec, "null"))
+        return fault(reader, err, codec_unknown);
     return STATUS_OK;
+}
+
+static enum status take_ours(struct container_reader *reader, struct bytes name, size_t size,
+                             struct error *err)
+{
+    if (reader->members_count == MEMBERS_MAX)
+        return take(reader, NULL, size, err);
+    struct member *member = &reader->members[reader->members_count++];
+    memcpy(member->name, name.data, name.size);
+    member->value = memory_new(size + 1, 1);
+    member->size = size;
+    return take(reader, member->value, size, err);
 }
 
 static enum status take_member(struct container_reader *reader, struct error *err)
 {
+    static const char ours[] = "checkit.";
     uint8_t name[NAME_SIZE_MAX];
     size_t size = 0;
     size_t value_size = 0;
@@ -170,6 +202,8 @@ static enum status take_member(struct container_reader *reader, struct error *er
         return take_schema(reader, value_size, err);
     if (bytes_equal_text(known, "avro.codec"))
         return take_codec(reader, value_size, err);
+    if (known.size >= sizeof ours - 1 && memcmp(known.data, ours, sizeof ours - 1) == 0)
+        return take_ours(reader, known, value_size, err);
     return take(reader, NULL, value_size, err);
 }
 
@@ -245,6 +279,9 @@ void container_reader_close(struct container_reader *reader)
         return;
     if (reader->is_inflating)
         (void)inflateEnd(&reader->inflater);
+    (void)ZSTD_freeDStream(reader->zstd);
+    for (uint32_t i = 0; i < reader->members_count; i++)
+        memory_free(reader->members[i].value);
     memory_free(reader->schema.data);
     memory_free(reader->stored.data);
     memory_free(reader->inflated.data);
@@ -254,6 +291,14 @@ void container_reader_close(struct container_reader *reader)
 struct bytes container_reader_schema(const struct container_reader *reader)
 {
     return bytes_of(reader->schema.data, reader->schema_size);
+}
+
+struct bytes container_reader_member(const struct container_reader *reader, const char *name)
+{
+    for (uint32_t i = 0; i < reader->members_count; i++)
+        if (strcmp(reader->members[i].name, name) == 0)
+            return bytes_of(reader->members[i].value, reader->members[i].size);
+    return bytes_of(NULL, 0);
 }
 
 /* --- blocks -------------------------------------------------------------------------------------
@@ -289,6 +334,32 @@ static enum status inflate_block(struct container_reader *reader, struct bytes *
     return STATUS_OK;
 }
 
+/* The same for zstandard; a block may be several frames. */
+static enum status unpack_block(struct container_reader *reader, struct bytes *data,
+                                struct error *err)
+{
+    ZSTD_inBuffer from = {data->data, data->size, 0};
+    ZSTD_outBuffer to = {NULL, 0, 0};
+    size_t result = ZSTD_initDStream(reader->zstd);
+    do {
+        if (to.pos == to.size) {
+            size_t capacity = to.size > 0 ? 2 * to.size : BUFFER_BYTES;
+            if (to.size > CONTAINER_BLOCK_BYTES_MAX)
+                return fault(reader, err, "it is larger than a block may be, once unpacked");
+            to.dst = make_room(&reader->inflated, capacity);
+            to.size = capacity;
+        }
+        size_t before = from.pos + to.pos;
+        result = ZSTD_decompressStream(reader->zstd, &to, &from);
+        if (ZSTD_isError(result) || (from.pos + to.pos == before && result != 0))
+            return fault(reader, err, "it cannot be unpacked");
+    } while (result != 0 || from.pos < from.size);
+    if (to.pos > CONTAINER_BLOCK_BYTES_MAX)
+        return fault(reader, err, "it is larger than a block may be, once unpacked");
+    *data = bytes_of(to.dst, to.pos);
+    return STATUS_OK;
+}
+
 /* Counts and sizes are believed only once they are checked. */
 static enum status take_block(struct container_reader *reader, struct container_block *block,
                               struct error *err)
@@ -310,6 +381,8 @@ static enum status take_block(struct container_reader *reader, struct container_
     struct bytes data = bytes_of(stored, (size_t)size);
     if (reader->is_deflated)
         TRY(inflate_block(reader, &data, err));
+    if (reader->zstd)
+        TRY(unpack_block(reader, &data, err));
     if ((uint64_t)records > data.size)
         return fault(reader, err, "more records than bytes");
     if (records == 0 && data.size > 0)

@@ -1,11 +1,11 @@
 /* container_reader.h - reads an Avro object container file block by block: a file or a stream, of
  * anyone's.
  *
- * Codecs null and deflate. A block is at most CONTAINER_BLOCK_BYTES_MAX, as it stands and inflated,
- * the header at most CONTAINER_HEADER_BYTES_MAX; every length and count is checked before memory is
- * taken for it. What is no such file is EX_DATAERR, "NAME: block N: why"; a file that ends inside a
- * block is one. The blocks before a fault have been handed out by then. EX_UNAVAILABLE: it cannot
- * be read.
+ * Codecs null, deflate and zstandard. A block is at most CONTAINER_BLOCK_BYTES_MAX, as it stands
+ * and unpacked, the header at most CONTAINER_HEADER_BYTES_MAX; every length and count is checked
+ * before memory is taken for it. What is no such file is EX_DATAERR, "NAME: block N: why"; a file
+ * that ends inside a block is one. The blocks before a fault have been handed out by then.
+ * EX_UNAVAILABLE: it cannot be read.
  *
  * One thread a reader. Memory: 64 KB and the largest block, twice when it is compressed.
  * Source: Avro 1.11 specification, "Object Container Files".
@@ -48,6 +48,10 @@ void container_reader_close(struct container_reader *reader); /* may be NULL */
 
 /* The writer's schema, JSON; until close. */
 struct bytes container_reader_schema(const struct container_reader *reader);
+
+/* What the header says under a name that begins with "checkit."; data NULL: nothing. Until close.
+ */
+struct bytes container_reader_member(const struct container_reader *reader, const char *name);
 
 /* Blocks without records are passed over. A record takes a byte at least, or the block is refused.
  */

@@ -28,12 +28,15 @@ LIBRARIES = {
     "sodium.h": ("operators/support", "keys"),
     "utf8proc.h": ("operators/support", "canonical"),
     "yaml.h": ("pipeline", "config"),
-    "zlib.h": ("operators/support", "container"),
+    "zlib.h": ("operators/support", "unpack"),
+    "zstd.h": ("operators/support", "unpack"),
 }
 
 # NAME_internal.h is for the files of module NAME; these too belong to it. http_client asks anyone
-# what registry asks registries, by the same library.
+# what registry asks registries, by the same library. container_reader unpacks blocks as unpack does
+# streams.
 ALSO_OF_MODULE = {
+    "operators/support/container_reader.c": "unpack",
     "operators/support/http_client.c": "registry",
     "operators/support/prf.c": "keys",
 }
