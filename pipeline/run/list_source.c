@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +13,7 @@
 #include "operators/support/unpack.h"
 #include "pipeline/base/memory.h"
 
-enum { PIECE_BYTES = 1024 * 1024, SAMPLE_PIECES = 1 };
+enum { PIECE_BYTES = 1024 * 1024 };
 
 struct list_source {
     struct list_source_settings settings;
@@ -281,6 +283,11 @@ enum status list_source_next(struct list_source *source, struct list_piece *piec
     piece->number = source->pieces++;
     *is_there = true;
     return STATUS_OK;
+}
+
+uint64_t list_source_pieces(const struct list_source *source)
+{
+    return source->pieces;
 }
 
 uint64_t list_source_bytes_read(const struct list_source *source)

@@ -54,6 +54,9 @@ void list_piece_close(struct list_piece *piece);
 enum status list_source_next(struct list_source *source, struct list_piece *piece, bool *is_there,
                              struct error *err) MUST_USE;
 
+/* How many pieces were given. */
+uint64_t list_source_pieces(const struct list_source *source);
+
 /* Settings of a reader of the file's rows: its header, and what stands in the settings. */
 struct change_csv_settings list_source_csv(const struct list_source *source,
                                            const struct list_file *file);
