@@ -10,7 +10,7 @@
 #include "operators/support/keys.h"
 #include "operators/support/registry.h"
 #include "operators/support/rule_data.h"
-#include "operators/support/store.h"
+#include "operators/support/store_import.h"
 #include "pipeline/base/assets.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
@@ -196,6 +196,24 @@ static void stop_heartbeat(struct screener *screener)
 
 /* --- opening --- */
 
+/* The feed may not have what a list from files has: such a store is set aside by nobody but who
+ * brings those files again. */
+static enum status set_store_aside(const struct screener *screener, const char *what,
+                                   const char *reason, struct error *err)
+{
+    const char *path = screener->config->store_path;
+    char why[ERROR_TEXT_SIZE];
+    (void)snprintf(why, sizeof why, "%s", reason); /* it may stand in err */
+    if (!store_is_from_files(path)) {
+        LOG_ERROR("screener", what, LOG_TEXT("path", path), LOG_TEXT("reason", why));
+        return store_quarantine(path, err);
+    }
+    return error_fail(err, EX_CONFIG,
+                      "store '%s' was built from files and is not built again by itself: run "
+                      "checkit list import -c CONFIG --replace FILE... (%s)",
+                      path, why);
+}
+
 static enum status open_store(struct screener *screener, struct error *err)
 {
     const struct config *config = screener->config;
@@ -204,9 +222,8 @@ static enum status open_store(struct screener *screener, struct error *err)
                                     &screener->store, err);
     if (status == STATUS_OK || err->exit_code != EX_DATAERR)
         return status;
-    LOG_ERROR("screener", "the store cannot be used: it is set aside and read anew from the feed",
-              LOG_TEXT("path", config->store_path), LOG_TEXT("reason", err->text));
-    TRY(store_quarantine(config->store_path, err));
+    TRY(set_store_aside(screener, "the store cannot be used: it is set aside and read anew",
+                        err->text, err));
     return store_open(config->store_path, screener->store_key, hash, config->workers,
                       &screener->store, err);
 }
@@ -255,13 +272,12 @@ enum status screener_open(struct config *config, struct screener **out, struct e
 /* The feed said that the store is another topic's, or damaged: once, it is read anew. */
 static enum status rebuild_store(struct screener *screener, struct error *err)
 {
-    LOG_ERROR("screener", "the store is damaged or another feed's: it is set aside and read anew",
-              LOG_TEXT("path", screener->config->store_path),
-              LOG_TEXT("reason", screener->feed_err.text));
     vitals_show_store(screener->vitals, NULL);
     store_close(screener->store);
     screener->store = NULL;
-    TRY(store_quarantine(screener->config->store_path, err));
+    TRY(set_store_aside(screener,
+                        "the store is damaged or another feed's: it is set aside and read anew",
+                        screener->feed_err.text, err));
     TRY(open_store(screener, err));
     vitals_show_store(screener->vitals, screener->store);
     return start_feed(screener, err);
