@@ -120,6 +120,85 @@ Test(store_ingest, first_load_of_many_entries_finds_each)
     fixture_end(&fixture);
 }
 
+static bool go_on(void *state, uint64_t done, uint64_t total)
+{
+    uint64_t *last = state;
+    cr_expect(done >= *last && done <= total);
+    *last = done;
+    return true;
+}
+
+/* Every change goes to a lane by chance, in several files of small parts: what counts is its order.
+ */
+static void load_lanes(const char *path, struct fixture *fixture, uint64_t seed, uint32_t changes)
+{
+    enum { LANES = 3 };
+    struct store *store = fixture_open(fixture, path);
+    struct model *model = memory_new(1, sizeof *model);
+    struct store_ingested expected = {0, 0};
+    struct store_ingested ingested;
+    struct error err = {0};
+    struct feed_offset offset = {0, changes};
+    struct random random;
+    uint64_t told = 0;
+    random_init(&random, seed);
+    store->file_bytes = 1000;
+    cr_assert_eq(store_ingest_begin_lanes(store, LANES, 1024 * 1024, &err), STATUS_OK);
+    for (uint32_t i = 0; i < changes; i++) {
+        struct entry entry = random_entry(model, &random);
+        uint32_t lane = (uint32_t)random_below(&random, LANES);
+        bool applied = model_apply(model, &entry) == STORE_APPLIED;
+        expected.applied += applied;
+        expected.older += !applied;
+        cr_assert_eq(store_ingest_lane(store, lane, (uint64_t)i << 20, &entry, 1, &err), STATUS_OK);
+    }
+    model->offset = changes;
+    cr_assert_eq(store_ingest_end(store, &offset, 1, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(store_ingest_run(store, go_on, &told, &ingested, &err), STATUS_OK, "%s", err.text);
+    cr_expect_eq(ingested.applied, expected.applied);
+    cr_expect_eq(ingested.older, expected.older);
+    check_model(fixture, store, model);
+    store_close(store);
+    memory_free(model);
+}
+
+Test(store_ingest, several_lanes_leave_what_a_plain_map_holds)
+{
+    static const uint32_t changes[] = {0, 1, 30, 500, 20000};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        struct fixture fixture = fixture_make();
+        load_lanes(NULL, &fixture, i, changes[i]);
+        load_lanes(fixture.path, &fixture, i, changes[i]);
+        fixture_end(&fixture);
+    }
+}
+
+static bool have_enough(void *state, uint64_t done, uint64_t total)
+{
+    (void)state;
+    (void)done;
+    (void)total;
+    return false;
+}
+
+Test(store_ingest, load_that_is_stopped_leaves_an_empty_store)
+{
+    struct fixture fixture = fixture_make();
+    struct store *store = fixture_open(&fixture, fixture.path);
+    struct entry entry = entry_make("E-1", "AB1234567", 1);
+    struct store_ingested ingested;
+    struct error err = {0};
+    cr_assert_eq(store_ingest_begin_lanes(store, 1, 1024 * 1024, &err), STATUS_OK);
+    cr_assert_eq(store_ingest_lane(store, 0, 0, &entry, 1, &err), STATUS_OK);
+    cr_assert_eq(store_ingest_end(store, NULL, 0, &err), STATUS_OK);
+    cr_expect_eq(store_ingest_run(store, have_enough, NULL, &ingested, &err), STATUS_FAIL);
+    store_close(store);
+    store = fixture_open(&fixture, fixture.path);
+    cr_expect(store_is_empty(store));
+    store_close(store);
+    fixture_end(&fixture);
+}
+
 Test(store_ingest, cancelled_first_load_leaves_nothing)
 {
     struct fixture fixture = fixture_make();
