@@ -11,6 +11,7 @@ typedef enum status command_run(int argc, char **argv, struct error *err);
 command_run command_screen;   /* screen -c FILE [--until-end] */
 command_run command_generate; /* generate list|bookings|banking ... */
 command_run command_feed;     /* feed -c FILE CSV */
+command_run command_list;     /* list get|stat|export ... */
 command_run command_key;      /* key new -c FILE | --store-key FILE --identity-key FILE */
 command_run command_match;    /* match --entries FILE --in FILE */
 command_run command_schemas;  /* schemas DIR: our contracts as ID.avsc */

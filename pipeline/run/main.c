@@ -11,6 +11,7 @@ static const struct subcommand commands[] = {
     {"screen", command_screen, "screen the input topics against the list"},
     {"feed", command_feed, "put list entries from a CSV file on the feed"},
     {"match", command_match, "match documents of a file, without Kafka"},
+    {"list", command_list, "look after the list on disk"},
     {"key", command_key, "make key files"},
     {"schemas", command_schemas, "write our Avro schemas to a folder"},
     {"config", command_config, "check, show or explain the configuration"},

@@ -20,8 +20,8 @@ import unittest
 
 CHECKIT = ""
 TOP = pathlib.Path(__file__).resolve().parents[2]
-COMMANDS = ["screen", "feed", "match", "key", "schemas", "config", "alerts", "stats", "receipts",
-            "generate", "demo"]
+COMMANDS = ["screen", "feed", "match", "list", "key", "schemas", "config", "alerts", "stats",
+            "receipts", "generate", "demo"]
 CONTRACTS = ["BookingEvent", "BankingEvent", "DocumentChange", "Alert", "Receipt"]
 CONFIG = """\
 kafka: {bootstrap.servers: 'localhost:1', sasl.password: hunter}
