@@ -174,7 +174,7 @@ static enum status empty_folder(const char *path, struct error *err)
     return status;
 }
 
-static enum status remove_folder(const char *path, struct error *err)
+enum status store_remove_folder(const char *path, struct error *err)
 {
     struct stat info;
     if (lstat(path, &info) != 0 && errno == ENOENT)
@@ -210,7 +210,7 @@ enum status store_quarantine(const char *path, struct error *err)
     char *to = memory_new(size + sizeof suffix, 1);
     memcpy(to, path, size);
     memcpy(to + size, suffix, sizeof suffix);
-    enum status status = remove_folder(to, err);
+    enum status status = store_remove_folder(to, err);
     if (status == STATUS_OK)
         status = rename_folder(from, to, err);
     memory_free(from);
