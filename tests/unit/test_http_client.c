@@ -50,11 +50,12 @@ static uint32_t answer_too_large(void *state, struct buffer *body)
     return 200;
 }
 
-static const struct http_path paths[] = {{"/text", "text/plain", answer_text},
-                                         {"/sick", "text/plain", answer_sick},
-                                         {"/largest", "text/plain", answer_largest},
-                                         {"/too-large", "text/plain", answer_too_large},
-                                         {0}};
+static const struct http_path paths[] = {
+    {.path = "/text", .content_type = "text/plain", .answer = answer_text},
+    {.path = "/sick", .content_type = "text/plain", .answer = answer_sick},
+    {.path = "/largest", .content_type = "text/plain", .answer = answer_largest},
+    {"/too-large", "text/plain", answer_too_large},
+    {0}};
 static struct http *server;
 static struct http_client *client;
 static struct buffer body;
