@@ -15,6 +15,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
+#include "pipeline/run/admin.h"
 #include "pipeline/run/feed.h"
 #include "pipeline/run/heartbeat.h"
 #include "pipeline/run/line.h"
@@ -58,6 +59,7 @@ struct screener {
     struct list_state list;
     struct kafka_consumer *asker; /* of the inputs; reads nothing, so no question waits */
     struct vitals *vitals;
+    struct admin *admin; /* NULL: without a socket */
     struct heartbeat_state heartbeat_state;
     struct heartbeat *heartbeat;
     pthread_t heartbeat_id;
@@ -196,18 +198,19 @@ static void stop_heartbeat(struct screener *screener)
 
 /* --- opening --- */
 
+/* Read by the workers, and by who answers at its socket. */
 static enum status open_store(struct screener *screener, struct error *err)
 {
     const struct config *config = screener->config;
     uint64_t hash = rule_data_canonical_hash(screener->rules);
-    enum status status = store_open(config->store_path, screener->store_key, hash, config->workers,
-                                    &screener->store, err);
+    enum status status = store_open(config->store_path, screener->store_key, hash,
+                                    config->workers + 1, &screener->store, err);
     if (status == STATUS_OK || err->exit_code != EX_DATAERR)
         return status;
     LOG_ERROR("screener", "the store cannot be used: it is set aside and read anew from the feed",
               LOG_TEXT("path", config->store_path), LOG_TEXT("reason", err->text));
     TRY(store_quarantine(config->store_path, err));
-    return store_open(config->store_path, screener->store_key, hash, config->workers,
+    return store_open(config->store_path, screener->store_key, hash, config->workers + 1,
                       &screener->store, err);
 }
 
@@ -222,6 +225,12 @@ static enum status find_schema_ids(struct screener *screener, struct error *err)
                           &screener->receipt_schema_id, err);
 }
 
+static void show_store(struct screener *screener, struct store *store)
+{
+    vitals_show_store(screener->vitals, store);
+    admin_show_store(screener->admin, store);
+}
+
 static enum status open_parts(struct screener *screener, struct error *err)
 {
     const struct config *config = screener->config;
@@ -234,7 +243,8 @@ static enum status open_parts(struct screener *screener, struct error *err)
     TRY(registry_open(config, &screener->registry, err));
     TRY(find_schema_ids(screener, err));
     TRY(open_store(screener, err));
-    vitals_show_store(screener->vitals, screener->store);
+    TRY(admin_open(config, screener->rules, &screener->admin, err));
+    show_store(screener, screener->store);
     return start_feed(screener, err);
 }
 
@@ -258,12 +268,12 @@ static enum status rebuild_store(struct screener *screener, struct error *err)
     LOG_ERROR("screener", "the store is damaged or another feed's: it is set aside and read anew",
               LOG_TEXT("path", screener->config->store_path),
               LOG_TEXT("reason", screener->feed_err.text));
-    vitals_show_store(screener->vitals, NULL);
+    show_store(screener, NULL);
     store_close(screener->store);
     screener->store = NULL;
     TRY(store_quarantine(screener->config->store_path, err));
     TRY(open_store(screener, err));
-    vitals_show_store(screener->vitals, screener->store);
+    show_store(screener, screener->store);
     return start_feed(screener, err);
 }
 
@@ -742,6 +752,7 @@ void screener_close(struct screener *screener)
     stop_feed(screener);
     stop_heartbeat(screener);
     service_close(&screener->service);
+    admin_close(screener->admin);
     vitals_close(screener->vitals); /* it looks at what is closed below */
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         worker_close(atomic_load(&screener->workers[i].worker));
