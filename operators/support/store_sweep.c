@@ -1,12 +1,13 @@
 #include <stdlib.h>
 
 #include "operators/support/store_internal.h"
+#include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
 
 /* A family is cut where its files begin, so each thread reads files of its own; points are even, as
  * fingerprints are, and cut by their first byte as well: one large file is then read by all. */
 
-enum { EVEN_PIECES = 32, TELL_RECORDS = 1024, TELL_MS = 100, NS_PER_MS = 1000000 };
+enum { EVEN_PIECES = 32, TELL_RECORDS = 1024, TELL_MS = 100, MS_PER_S = 1000, NS_PER_MS = 1000000 };
 
 /* Keys [from, until) of a family; size 0 of either: no bound. Both owned. */
 struct piece {
@@ -186,11 +187,9 @@ static bool wait_for_all(struct crew *crew, const struct store_scan *scan)
     bool is_stopped = false;
     (void)pthread_mutex_lock(&crew->lock);
     while (crew->running > 0) {
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += (long)TELL_MS * NS_PER_MS;
-        until.tv_sec += until.tv_nsec / (1000L * NS_PER_MS);
-        until.tv_nsec %= 1000L * NS_PER_MS;
+        int64_t until_ms = clock_wall_ms() + TELL_MS;
+        const struct timespec until = {until_ms / MS_PER_S,
+                                       (long)(until_ms % MS_PER_S) * NS_PER_MS};
         (void)pthread_cond_timedwait(&crew->ended, &crew->lock, &until);
         (void)pthread_mutex_unlock(&crew->lock);
         if (scan->go_on && !is_stopped && !scan->go_on(scan->state, atomic_load(&crew->records))) {
