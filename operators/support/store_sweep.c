@@ -4,10 +4,17 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
 
-/* A family is cut where its files begin, so each thread reads files of its own; points are even, as
- * fingerprints are, and cut by their first byte as well: one large file is then read by all. */
+/* A family is cut where its files begin, so each thread reads files of its own, and inside of them
+ * where the first byte that their keys do not share changes: one large file is then read by all. */
 
-enum { EVEN_PIECES = 32, TELL_RECORDS = 1024, TELL_MS = 100, MS_PER_S = 1000, NS_PER_MS = 1000000 };
+enum {
+    CUTS_AT_FIRST = 32,
+    CUT_SIZE_MAX = 64,
+    TELL_RECORDS = 1024,
+    TELL_MS = 100,
+    MS_PER_S = 1000,
+    NS_PER_MS = 1000000
+};
 
 /* Keys [from, until) of a family; size 0 of either: no bound. Both owned. */
 struct piece {
@@ -56,46 +63,80 @@ static struct bytes copy_of(struct bytes source)
     return bytes_of(memory_copy_text((const char *)source.data, source.size), source.size);
 }
 
-/* Where the family is cut: borrowed from files, or static. The caller's: memory_free. */
-static struct bytes *find_cuts(enum family family, const rocksdb_livefiles_t *files,
-                               uint32_t *count)
+/* Where a family is cut, in order. All owned. */
+struct cuts {
+    struct bytes *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+static void add_cut(struct cuts *cuts, struct bytes key)
 {
-    static const uint8_t even[EVEN_PIECES] = {0,   8,   16,  24,  32,  40,  48,  56,  64,  72,  80,
-                                              88,  96,  104, 112, 120, 128, 136, 144, 152, 160, 168,
-                                              176, 184, 192, 200, 208, 216, 224, 232, 240, 248};
+    if (cuts->count == cuts->capacity) {
+        cuts->capacity = cuts->capacity ? 2 * cuts->capacity : CUTS_AT_FIRST;
+        cuts->items = memory_resize(cuts->items, cuts->capacity, sizeof *cuts->items);
+    }
+    cuts->items[cuts->count++] = copy_of(key);
+}
+
+/* Inside a file its keys are cut where the first byte that they do not share changes. */
+static void cut_file(struct cuts *cuts, struct bytes smallest, struct bytes largest)
+{
+    uint8_t key[CUT_SIZE_MAX];
+    size_t size = 0;
+    while (size < smallest.size && size < largest.size && smallest.data[size] == largest.data[size])
+        size++;
+    add_cut(cuts, smallest);
+    if (size == smallest.size || size == largest.size || size >= sizeof key)
+        return;
+    memcpy(key, smallest.data, size);
+    for (unsigned byte = smallest.data[size] + 1U; byte <= largest.data[size]; byte++) {
+        key[size] = (uint8_t)byte;
+        add_cut(cuts, bytes_of(key, size + 1));
+    }
+}
+
+static void find_cuts(enum family family, const rocksdb_livefiles_t *files, struct cuts *cuts)
+{
     int files_count = rocksdb_livefiles_count(files);
-    struct bytes *cuts = memory_new((size_t)files_count + EVEN_PIECES, sizeof *cuts);
-    *count = 0;
     for (int i = 0; i < files_count; i++) {
         const char *name = rocksdb_livefiles_column_family_name(files, i);
         if (strcmp(name, store_family_name(family)) != 0)
             continue;
-        size_t size = 0;
-        const char *key = rocksdb_livefiles_smallestkey(files, i, &size);
-        cuts[(*count)++] = bytes_of(key, size);
+        size_t smallest_size = 0;
+        size_t largest_size = 0;
+        const char *smallest = rocksdb_livefiles_smallestkey(files, i, &smallest_size);
+        const char *largest = rocksdb_livefiles_largestkey(files, i, &largest_size);
+        cut_file(cuts, bytes_of(smallest, smallest_size), bytes_of(largest, largest_size));
     }
-    for (uint32_t i = 1; family == FAMILY_POINTS && i < EVEN_PIECES; i++)
-        cuts[(*count)++] = bytes_of(&even[i], 1);
-    qsort(cuts, *count, sizeof *cuts, compare_cuts);
-    return cuts;
+    if (cuts->count > 0)
+        qsort(cuts->items, cuts->count, sizeof *cuts->items, compare_cuts);
+}
+
+static void free_cuts(struct cuts *cuts)
+{
+    for (uint32_t i = 0; i < cuts->count; i++)
+        memory_free((void *)cuts->items[i].data);
+    memory_free(cuts->items);
 }
 
 static void cut(struct crew *crew, enum family family, const rocksdb_livefiles_t *files)
 {
-    uint32_t count;
-    struct bytes *cuts = find_cuts(family, files, &count);
+    struct cuts cuts = {0};
+    find_cuts(family, files, &cuts);
     crew->pieces =
-        memory_resize(crew->pieces, crew->pieces_count + count + 1, sizeof *crew->pieces);
+        memory_resize(crew->pieces, crew->pieces_count + cuts.count + 1, sizeof *crew->pieces);
     struct piece *piece = &crew->pieces[crew->pieces_count++];
     *piece = (struct piece){.family = family};
-    for (uint32_t i = 0; i < count; i++) {
-        if (cuts[i].size == 0 || bytes_equal(cuts[i], piece->from))
+    for (uint32_t i = 0; i < cuts.count; i++) {
+        struct bytes key = cuts.items[i];
+        if (key.size == 0 || bytes_equal(key, piece->from))
             continue;
-        piece->until = copy_of(cuts[i]);
+        piece->until = copy_of(key);
         piece = &crew->pieces[crew->pieces_count++];
-        *piece = (struct piece){.family = family, .from = copy_of(cuts[i])};
+        *piece = (struct piece){.family = family, .from = copy_of(key)};
     }
-    memory_free(cuts);
+    free_cuts(&cuts);
 }
 
 static void cut_all(struct crew *crew)

@@ -158,7 +158,7 @@ static enum status look_up(struct verifying *verifying, enum due_kind kind, cons
     struct bytes found;
     TRY(get(verifying, family_of(kind), bytes_of(key, POINT_KEY_SIZE), &pin, &found, err));
     bool is_there = found.data != NULL;
-    bool is_same = bytes_equal(found, value);
+    bool is_same = is_there && bytes_equal(found, value);
     store_db_unpin(pin);
     if (!is_there)
         find_fault(verifying,
