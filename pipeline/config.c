@@ -12,7 +12,7 @@
 #include "pipeline/config_internal.h"
 #include "pipeline/nearest.h"
 
-enum { NAMES_MAX = 64, FILES_MAX = 17 + INPUTS_MAX + CONFIG_SECRETS_MAX };
+enum { NAMES_MAX = 64, FILES_MAX = 18 + INPUTS_MAX + CONFIG_SECRETS_MAX };
 
 /* What config_close frees: the texts of a configuration stand beside it. */
 struct owned {
@@ -409,6 +409,23 @@ static enum status check_topics(const struct config_reader *reader, struct error
     return STATUS_OK;
 }
 
+/* Beside the store, unless it is configured. */
+static void set_socket(struct config_reader *reader)
+{
+    static const char ending[] = ".sock";
+    struct config *config = reader->config;
+    size_t size = strlen(config->store_path);
+    if (config->store_socket)
+        return;
+    while (size > 1 && config->store_path[size - 1] == '/')
+        size--;
+    char *path = arena_get(reader->texts, size + sizeof ending);
+    assert(path); /* config_parse made room, as for a path */
+    memcpy(path, config->store_path, size);
+    memcpy(path + size, ending, sizeof ending);
+    config->store_socket = path;
+}
+
 /* --- interface ------------------------------------------------------------------------------ */
 
 static const char *copy_name(struct arena *texts, const char *name)
@@ -427,9 +444,10 @@ enum status config_parse(const char *name, const char *text, size_t size, struct
     struct owned *owned = memory_new(1, sizeof *owned);
     size_t fallbacks_size = config_properties_count * CONFIG_FALLBACK_SIZE;
     size_t paths_size = FILES_MAX * (strlen(name) + sizeof(uint64_t)) + size;
+    size_t socket_size = strlen(name) + size + 4 * sizeof(uint64_t);
     size_t secrets_size = CONFIG_SECRETS_MAX * (CONFIG_SECRET_SIZE + sizeof(uint64_t));
-    arena_open(&owned->texts,
-               config_tree_texts_size(size) + fallbacks_size + paths_size + secrets_size);
+    arena_open(&owned->texts, config_tree_texts_size(size) + fallbacks_size + paths_size +
+                                  socket_size + secrets_size);
 
     struct config_reader *reader = memory_new(1, sizeof *reader);
     reader->config = &owned->config;
@@ -438,6 +456,8 @@ enum status config_parse(const char *name, const char *text, size_t size, struct
     enum status status = config_tree_open(name, text, size, reader->texts, &reader->tree, err);
     if (status == STATUS_OK)
         status = read_scope(reader, CONFIG_SCOPE_TOP, reader->tree.nodes, &owned->config, err);
+    if (status == STATUS_OK)
+        set_socket(reader);
     if (status == STATUS_OK)
         status = check_schemas(reader, err);
     if (status == STATUS_OK)

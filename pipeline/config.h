@@ -88,6 +88,7 @@ struct config {
 
     const char *store_path;
     const char *store_key_path;
+    const char *store_socket; /* where a running process answers; NULL: nowhere */
     const char *identity_key_path;
     const char *schemas_folder;   /* ID.avsc; NULL: schemas_registry has them */
     const char *schemas_registry; /* URLs, separated by commas; NULL: schemas_folder has them */

@@ -120,6 +120,9 @@ const struct config_property config_properties[] = {
      .help = "folder of the list on disk, one a process; made when it is not there"},
     {TOP(store_key_path), .group = "store", .name = "key", .type = CONFIG_FILE, .required = true,
      .help = "file of the store key (`checkit key new`); seals the list on disk"},
+    {TOP(store_socket), .group = "store", .name = "socket", .type = CONFIG_FILE,
+     .help = "Unix socket, mode 0600, at which a running process answers `checkit list`; at most "
+             "107 bytes. Without it `store.path` with `.sock` behind it"},
     {TOP(identity_key_path), .name = "identity_key", .type = CONFIG_FILE, .required = true,
      .help = "file of the identity key (`checkit key new`); the same for all processes, or the "
              "ids of alerts differ between them"},

@@ -22,17 +22,25 @@ static void make_sync(uint64_t seed, uint8_t sync[SYNC_SIZE])
         sync[i] = (uint8_t)random_next(&random);
 }
 
-/* Magic and a map of bytes: the schema, and the codec of blocks. */
-static enum status write_header(struct container *container, struct bytes schema, struct error *err)
+/* Magic and a map of bytes: the schema, the codec of blocks, and notes. */
+static enum status write_header(struct container *container, struct bytes schema,
+                                const struct container_note *notes, uint32_t notes_count,
+                                struct error *err)
 {
     size_t capacity = schema.size + HEADER_ROOM;
+    for (uint32_t i = 0; i < notes_count; i++)
+        capacity += strlen(notes[i].name) + notes[i].value.size + HEADER_ROOM;
     uint8_t *header = memory_new(capacity, 1);
     struct encoder encoder = encoder_of(header, capacity);
-    encode_items(&encoder, 2);
+    encode_items(&encoder, 2 + notes_count);
     encode_text(&encoder, "avro.schema");
     encode_bytes(&encoder, schema);
     encode_text(&encoder, "avro.codec");
     encode_text(&encoder, "null");
+    for (uint32_t i = 0; i < notes_count; i++) {
+        encode_text(&encoder, notes[i].name);
+        encode_bytes(&encoder, notes[i].value);
+    }
     encode_items_end(&encoder);
     enum status status =
         file_writer_put(container->writer, bytes_of("Obj\x01", sizeof "Obj\x01" - 1), err);
@@ -47,10 +55,17 @@ static enum status write_header(struct container *container, struct bytes schema
 enum status container_open(struct file_writer *writer, struct bytes schema, uint64_t seed,
                            struct container **out, struct error *err)
 {
+    return container_open_noted(writer, schema, NULL, 0, seed, out, err);
+}
+
+enum status container_open_noted(struct file_writer *writer, struct bytes schema,
+                                 const struct container_note *notes, uint32_t notes_count,
+                                 uint64_t seed, struct container **out, struct error *err)
+{
     struct container *container = memory_new(1, sizeof *container);
     container->writer = writer;
     make_sync(seed, container->sync);
-    enum status status = write_header(container, schema, err);
+    enum status status = write_header(container, schema, notes, notes_count, err);
     if (status != STATUS_OK) {
         container_close(container);
         return status;

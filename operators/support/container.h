@@ -19,6 +19,17 @@ struct container;
 enum status container_open(struct file_writer *writer, struct bytes schema, uint64_t seed,
                            struct container **out, struct error *err) MUST_USE;
 
+/* What else the header says, under a name of its maker's. */
+struct container_note {
+    const char *name;
+    struct bytes value;
+};
+
+/* The same with notes. */
+enum status container_open_noted(struct file_writer *writer, struct bytes schema,
+                                 const struct container_note *notes, uint32_t notes_count,
+                                 uint64_t seed, struct container **out, struct error *err) MUST_USE;
+
 /* datum: one record, without wire prefix. */
 enum status container_put(struct container *container, struct bytes datum,
                           struct error *err) MUST_USE;

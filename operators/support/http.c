@@ -16,6 +16,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
+#include "pipeline/base/unix_socket.h"
 
 enum {
     BACKLOG = 128,
@@ -48,8 +49,9 @@ struct http {
 
 /* --- answers --- */
 
+/* allowed: with code 405, what would have been. */
 static enum MHD_Result send_answer(struct MHD_Connection *to, uint32_t code, const char *type,
-                                   const struct buffer *body)
+                                   const char *allowed, const struct buffer *body)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body->size, body->data, MHD_RESPMEM_MUST_COPY);
@@ -59,8 +61,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *to, uint32_t code, con
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_X_CONTENT_TYPE_OPTIONS, "nosniff");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    if (allowed)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allowed);
     enum MHD_Result result = MHD_queue_response(to, code, response);
     MHD_destroy_response(response);
     return result;
@@ -72,7 +74,30 @@ static enum MHD_Result send_paths(struct http *http, struct MHD_Connection *to)
     for (const struct http_path *path = http->settings.paths; path->path; path++)
         buffer_print(&http->body, " %s", path->path);
     buffer_add_text(&http->body, "\n");
-    return send_answer(to, MHD_HTTP_NOT_FOUND, "text/plain; charset=utf-8", &http->body);
+    return send_answer(to, MHD_HTTP_NOT_FOUND, "text/plain; charset=utf-8", NULL, &http->body);
+}
+
+static enum MHD_Result refuse_method(struct http *http, struct MHD_Connection *to, bool is_post)
+{
+    const char *allowed = is_post ? "POST" : "GET, HEAD";
+    buffer_print(&http->body, "only %s %s answered\n", is_post ? "POST" : "GET and HEAD",
+                 is_post ? "is" : "are");
+    return send_answer(to, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", allowed,
+                       &http->body);
+}
+
+static enum MHD_Result answer_path(struct http *http, const struct http_path *path,
+                                   struct MHD_Connection *to)
+{
+    void *state = http->settings.state;
+    uint32_t code;
+    if (path->answer_asked)
+        code = path->answer_asked(
+            state, MHD_lookup_connection_value(to, MHD_GET_ARGUMENT_KIND, path->argument),
+            &http->body);
+    else
+        code = path->answer(state, &http->body);
+    return send_answer(to, code, path->content_type, NULL, &http->body);
 }
 
 /* Called once the header is there; a body is not waited for. */
@@ -83,19 +108,17 @@ static enum MHD_Result on_request(void *state, struct MHD_Connection *connection
 {
     (void)version, (void)data, (void)size, (void)context;
     struct http *http = state;
+    bool is_get =
+        strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    bool is_post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
     buffer_reset(&http->body);
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        buffer_add_text(&http->body, "only GET and HEAD are answered\n");
-        return send_answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8",
-                           &http->body);
-    }
     for (const struct http_path *path = http->settings.paths; path->path; path++) {
         if (strcmp(url, path->path) != 0)
             continue;
-        uint32_t code = path->answer(http->settings.state, &http->body);
-        return send_answer(connection, code, path->content_type, &http->body);
+        return (path->is_post ? is_post : is_get) ? answer_path(http, path, connection)
+                                                  : refuse_method(http, connection, path->is_post);
     }
-    return send_paths(http, connection);
+    return is_get ? send_paths(http, connection) : refuse_method(http, connection, false);
 }
 
 /* --- connections --- */
@@ -200,6 +223,8 @@ static enum status listen_fails(const struct http *http, struct error *err)
 
 static enum status start_listening(struct http *http, struct error *err)
 {
+    if (http->settings.socket)
+        return unix_socket_listen(http->settings.socket, BACKLOG, &http->listen_fd, err);
     if (!address_parse(http->settings.listen, &http->address))
         return error_fail(err, EX_CONFIG, "http.listen: '%s' is not an address and port",
                           http->settings.listen);
@@ -272,6 +297,8 @@ void http_close(struct http *http)
         assert(written == sizeof one);
         (void)pthread_join(http->id, NULL);
     }
+    if (http->daemon && http->settings.socket)
+        (void)unlink(http->settings.socket); /* before it is closed: nobody finds it dead */
     if (http->daemon)
         MHD_stop_daemon(http->daemon);
     if (http->listen_fd != NO_FD)

@@ -43,6 +43,17 @@ enum status http_client_open(uint32_t timeout_ms, struct http_client **out, stru
     return STATUS_OK;
 }
 
+enum status http_client_open_unix(const char *socket, uint32_t timeout_ms, struct http_client **out,
+                                  struct error *err)
+{
+    TRY(http_client_open(timeout_ms, out, err));
+    if (curl_easy_setopt((*out)->curl, CURLOPT_UNIX_SOCKET_PATH, socket) == CURLE_OK)
+        return STATUS_OK;
+    http_client_close(*out);
+    *out = NULL;
+    return error_fail(err, EX_USAGE, "'%s' is no path of a Unix socket", socket);
+}
+
 void http_client_close(struct http_client *client)
 {
     if (!client)
@@ -52,8 +63,8 @@ void http_client_close(struct http_client *client)
     memory_free(client);
 }
 
-enum status http_client_get(struct http_client *client, const char *url, uint32_t *code,
-                            struct buffer *body, struct error *err)
+static enum status ask(struct http_client *client, const char *url, uint32_t *code,
+                       struct buffer *body, struct error *err)
 {
     long answered = 0;
     buffer_reset(body);
@@ -70,4 +81,19 @@ enum status http_client_get(struct http_client *client, const char *url, uint32_
     bool is_url = result != CURLE_URL_MALFORMAT && result != CURLE_UNSUPPORTED_PROTOCOL;
     return error_fail(err, is_url ? EX_UNAVAILABLE : EX_USAGE, "%s: %s", url,
                       client->reason[0] ? client->reason : curl_easy_strerror(result));
+}
+
+enum status http_client_get(struct http_client *client, const char *url, uint32_t *code,
+                            struct buffer *body, struct error *err)
+{
+    (void)curl_easy_setopt(client->curl, CURLOPT_HTTPGET, 1L);
+    return ask(client, url, code, body, err);
+}
+
+enum status http_client_post(struct http_client *client, const char *url, uint32_t *code,
+                             struct buffer *body, struct error *err)
+{
+    (void)curl_easy_setopt(client->curl, CURLOPT_POST, 1L);
+    (void)curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, "");
+    return ask(client, url, code, body, err);
 }

@@ -56,6 +56,25 @@ enum status store_open_read_only(const char *path, const char *logs, const struc
     return open_store(store, canonical_hash, out, err);
 }
 
+enum status store_inspect(const char *path, const char *logs, const struct store_key *key,
+                          struct store **out, struct error *err)
+{
+    struct store *store = new_store(path, key, 1);
+    store->read_only = logs;
+    store->failed = true;
+    atomic_store(&store->filter, filter_open(1));
+    enum status status = key_prf_open(store->key, &store->prf, err);
+    if (status == STATUS_OK)
+        status = store_db_open(store, err);
+    if (status == STATUS_OK)
+        status = store_load_meta(store, err);
+    if (status == STATUS_OK)
+        *out = store;
+    else
+        store_close(store);
+    return status;
+}
+
 enum status store_open_importing(const char *path, const struct store_key *key,
                                  uint64_t canonical_hash, struct store **out, struct error *err)
 {

@@ -93,6 +93,172 @@ enum status store_look(const char *path, const struct store_key *key, struct sto
 /* Renames the directory to PATH.quarantine, replacing an earlier one. */
 enum status store_quarantine(const char *path, struct error *err) MUST_USE;
 
+/* --- a list looked after: commands, beside whoever screens with it --- */
+
+/* The list for reading alone, as store_open_read_only, but without what screening needs: no filter,
+ * no ranges in memory, and the keys may stand on other country codes. So it opens at once, and one
+ * whose families do not agree opens too. For store_get, store_gate and what follows; one reader. */
+enum status store_inspect(const char *path, const char *logs, const struct store_key *key,
+                          struct store **out, struct error *err) MUST_USE;
+
+enum { STORE_THREADS_MAX = 16 };
+
+/* How a whole list is read. go_on is called now and then, on the caller's thread, with the records
+ * read so far; false ends it (EX_UNAVAILABLE). It may be NULL. */
+struct store_scan {
+    uint32_t threads; /* 1 to STORE_THREADS_MAX; not of store_read_entries, which is one */
+    bool (*go_on)(void *state, uint64_t records);
+    void *state;
+};
+
+/* Every entry there ever was, withdrawn ones too, in the byte order of ids; entry is borrowed until
+ * visit returns. EX_DATAERR: one cannot be read. */
+typedef enum status store_visit(void *state, const struct entry *entry, struct error *err);
+enum status store_read_entries(struct store *store, const struct store_scan *scan,
+                               store_visit *visit, void *state, struct error *err) MUST_USE;
+
+/* Days from a report to today. */
+enum store_age {
+    STORE_AGE_FUTURE,
+    STORE_AGE_MONTH, /* less than 30 days */
+    STORE_AGE_QUARTER,
+    STORE_AGE_YEAR,
+    STORE_AGE_2_YEARS,
+    STORE_AGE_5_YEARS,
+    STORE_AGE_10_YEARS,
+    STORE_AGE_OLDER,
+    STORE_AGE_UNKNOWN, /* no day of report */
+    STORE_AGE_COUNT
+};
+
+struct store_tally {
+    uint64_t count;
+    uint8_t name_size;
+    char name[ENTRY_TEXT_SIZE_MAX];
+};
+
+/* The most frequent first. */
+struct store_tallies {
+    struct store_tally *items; /* owned */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* Of live entries, but for withdrawn. by_shape: points alone, "LLDDDDDDD". */
+struct store_stat {
+    uint64_t live;
+    uint64_t withdrawn;
+    uint64_t ranges;
+    uint64_t silent;
+    uint64_t disputed;
+    uint64_t test;
+    uint64_t expired;
+    uint64_t by_loss[LOSS_COUNT];
+    uint64_t by_type[TYPE_COUNT];
+    uint64_t by_age[STORE_AGE_COUNT];
+    struct store_tallies by_issuer;
+    struct store_tallies by_contributor;
+    struct store_tallies by_shape;
+};
+
+/* today: days since 1970-01-01. *out is filled, as far as it came, and the caller's on failure too:
+ * store_stat_close. EX_DATAERR: an entry cannot be read. */
+enum status store_count(struct store *store, const struct store_scan *scan, int32_t today,
+                        struct store_stat *out, struct error *err) MUST_USE;
+void store_stat_close(struct store_stat *stat);
+
+/* A shape (canonical_shape) as text, "LLDDDDDDD": out. */
+enum { STORE_SHAPE_TEXT_SIZE = NUMBER_SIZE_MAX + 1 };
+const char *store_shape_text(uint32_t shape, char out[STORE_SHAPE_TEXT_SIZE]);
+
+/* What families take on disk. keys: about. */
+struct store_size {
+    const char *family; /* static */
+    uint64_t disk_bytes;
+    uint64_t keys;
+};
+enum { STORE_SIZES_MAX = 16 };
+uint32_t store_sizes(const struct store *store, struct store_size out[STORE_SIZES_MAX]);
+
+/* What an open store takes in memory. Any thread. */
+struct store_memory {
+    uint64_t filter_bytes;
+    uint64_t tables_bytes; /* indexes and Bloom filters of RocksDB's files */
+    uint64_t memtables_bytes;
+    uint64_t cache_bytes;
+};
+struct store_memory store_memory(const struct store *store);
+
+/* What families may disagree about, and what names the place at fault. */
+enum store_fault {
+    STORE_FAULT_FILE,           /* family and RocksDB's words; what follows in it is not read */
+    STORE_FAULT_ENTRY,          /* id */
+    STORE_FAULT_POINT_MISSING,  /* id */
+    STORE_FAULT_POINT_DIFFERS,  /* id */
+    STORE_FAULT_POINT_STRAY,    /* key, hexadecimal */
+    STORE_FAULT_NUMBER_MISSING, /* id */
+    STORE_FAULT_NUMBER_DIFFERS, /* id */
+    STORE_FAULT_NUMBER_STRAY,   /* key, hexadecimal */
+    STORE_FAULT_RANGE_MISSING,  /* id */
+    STORE_FAULT_RANGE_STRAY,    /* id */
+    STORE_FAULT_COUNTER,        /* what is counted, or a shape, with both figures */
+    STORE_FAULT_FILTER,         /* id, or why there is none */
+    STORE_FAULT_DUE,            /* key, hexadecimal */
+    STORE_FAULT_COUNT
+};
+
+/* "point_missing", and in words that follow a number; static. */
+const char *store_fault_name(enum store_fault fault);
+const char *store_fault_words(enum store_fault fault);
+
+enum { STORE_FAULT_EXAMPLES = 5, STORE_FAULT_TEXT_SIZE = 200 };
+
+/* Bytes of the disk: not always UTF-8. */
+struct store_fault_example {
+    uint8_t size;
+    char text[STORE_FAULT_TEXT_SIZE];
+};
+
+struct store_faults {
+    uint64_t count;
+    struct store_fault_example examples[STORE_FAULT_EXAMPLES]; /* the first found */
+};
+
+/* What was read, and what is wrong with it. */
+struct store_verdict {
+    uint64_t live;
+    uint64_t withdrawn;
+    uint64_t ranges;
+    uint64_t points;
+    uint64_t numbers;
+    uint64_t due; /* records of removals that wait */
+    struct store_faults faults[STORE_FAULT_COUNT];
+};
+
+/* Reads all of a store opened by store_inspect: whether every entry can be read, has its keys and
+ * passes the filter, no key is without its entry unless it waits for removal, and all that is
+ * counted is counted right. A fault is no failure. Memory: the filter's, and 20 MB. */
+enum status store_verify(struct store *store, const struct store_scan *scan,
+                         struct store_verdict *out, struct error *err) MUST_USE;
+
+/* Makes a store at path, where nothing may be, that is this one as it stands: files are linked on
+ * the same file system, copied else. Any thread, beside all others; the store is flushed. */
+enum status store_checkpoint(struct store *store, const char *path, struct error *err) MUST_USE;
+
+/* Whether a process has the store open; 0: none, else its id as far as it can be told, or -1. */
+enum status store_user(const char *path, int64_t *process, struct error *err) MUST_USE;
+
+/* Copies a store that no process has open, nor can open meanwhile, to a new directory: what never
+ * changes is linked where that is possible; all is synced. EX_UNAVAILABLE: it is in use. */
+enum status store_copy(const char *from, const char *to, struct error *err) MUST_USE;
+
+/* Puts the store at `from`, on the same file system, in the place of path; what is there becomes
+ * PATH.replaced, in the place of an earlier one. EX_UNAVAILABLE: path is in use. */
+enum status store_put_in_place(const char *from, const char *path, struct error *err) MUST_USE;
+
+/* Removes a store's directory, and nothing else. */
+enum status store_remove(const char *path, struct error *err) MUST_USE;
+
 /* --- the writer: one thread --- */
 
 /* Applies changes in order, in one WriteBatch with the offsets (which replace those stored for the

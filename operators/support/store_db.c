@@ -32,6 +32,11 @@ static const char *const family_names[FAMILY_COUNT] = {
     [FAMILY_DUE] = "due",         [FAMILY_SHAPES] = "shapes",   [FAMILY_META] = "meta",
 };
 
+const char *store_family_name(enum family family)
+{
+    return family_names[family];
+}
+
 /* --- errors --------------------------------------------------------------------------------- */
 
 static int exit_code_of(const char *message)

@@ -32,9 +32,8 @@ static enum status add_key(struct store_lane *lane, enum sort_kind kind, uint64_
     return sorter_add(lane->sorters[kind], bytes_of(key, SORT_KEY_SIZE), value, err);
 }
 
-static enum status add_keys(const struct store *store, struct store_lane *lane, uint64_t order,
-                            const struct entry *entry, uint32_t shape, uint32_t at,
-                            struct error *err)
+static enum status add_keys(struct store_lane *lane, uint64_t order, const struct entry *entry,
+                            uint32_t shape, uint32_t at, struct error *err)
 {
     const struct store_work *work = &lane->work;
     uint8_t key[SORT_KEY_SIZE];
@@ -61,7 +60,7 @@ static enum status add(const struct store *store, struct store_lane *lane, uint6
                    bytes_of(value, size), err));
     if (!entry->is_live || entry->is_range)
         return STATUS_OK;
-    return add_keys(store, lane, order, entry, shape, at, err);
+    return add_keys(lane, order, entry, shape, at, err);
 }
 
 enum status store_lane_add(const struct store *store, struct store_lane *lane, uint64_t order,

@@ -19,6 +19,11 @@
  *   store_readers.c  who is inside; look-ups
  *   store_files.c    the directory: creation, quarantine
  *   store_import.c   a store built from files, beside the place where it is to be
+ *   store_copies.c   checkpoints, copies of the directory, one in the place of another
+ *   store_sweep.c    families read by several threads
+ *   store_read.c     entries in the order of their ids
+ *   store_stat.c     what a list is made of, and what it takes
+ *   store_verify.c   whether the families agree
  */
 #ifndef CHECKIT_STORE_INTERNAL_H
 #define CHECKIT_STORE_INTERNAL_H
@@ -304,6 +309,8 @@ enum status store_open_importing(const char *path, const struct store_key *key,
 enum status store_db_open(struct store *store, struct error *err) MUST_USE;
 void store_db_close(struct store *store);
 
+const char *store_family_name(enum family family);
+
 /* The meta family alone, to be read beside whoever writes; what is damaged leaves no mark. */
 enum status store_db_open_meta(struct store *store, struct error *err) MUST_USE;
 
@@ -394,6 +401,9 @@ void store_number_key(uint32_t shape, const struct key *key, uint64_t id_hash,
 /* --- store_load.c ---------------------------------------------------------------------------- */
 
 enum status store_load(struct store *store, uint64_t canonical_hash, struct error *err) MUST_USE;
+
+/* What store_inspect keeps in memory: counters, offsets, shapes and their gates. */
+enum status store_load_meta(struct store *store, struct error *err) MUST_USE;
 
 /* A mark that stands while the first load is taken in: what is there then is not whole. */
 void store_put_loading(struct store *store, bool loading);
@@ -652,8 +662,31 @@ enum status store_remove_folder(const char *path, struct error *err) MUST_USE;
 /* Removes the files of a first load that was cut short. */
 void store_remove_sst_files(const char *path);
 
+/* A directory of files alone; one that is not there is no fault. */
+enum status store_remove_folder(const char *path, struct error *err) MUST_USE;
+
 /* Leaves a mark, as far as that is possible, that makes the next store_open say EX_DATAERR: what
  * was damaged when it was read may look whole when it is only opened. */
 void store_mark_damaged(const char *path);
+
+/* --- store_sweep.c --------------------------------------------------------------------------- */
+
+/* One record of a family; key and value are borrowed until it returns. thread: below
+ * STORE_THREADS_MAX, one at a time each. */
+typedef enum status store_take(void *state, uint32_t thread, enum family family, struct bytes key,
+                               struct bytes value, struct error *err);
+
+struct store_sweep {
+    const enum family *families;
+    uint32_t families_count;
+    store_take *take;
+    /* What cannot be read ends its part of the family. NULL: it is a failure. Any thread. */
+    void (*on_damage)(void *state, enum family family, const char *what);
+    void *state;
+};
+
+/* Reads whole families, in no order. The first failure ends it. */
+enum status store_sweep(struct store *store, const struct store_sweep *sweep,
+                        const struct store_scan *scan, struct error *err) MUST_USE;
 
 #endif

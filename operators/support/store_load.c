@@ -314,6 +314,26 @@ enum status store_load(struct store *store, uint64_t canonical_hash, struct erro
     return STATUS_OK;
 }
 
+enum status store_load_meta(struct store *store, struct error *err)
+{
+    uint8_t format[FORMAT_SIZE] = {0};
+    size_t size;
+    TRY(get_meta(store, key_format, format, sizeof format, &size, err));
+    if (size == SIZE_MAX)
+        return error_fail(err, EX_CONFIG, "store '%s' holds no list", store->path);
+    TRY(check_format(store, format, size, err));
+    TRY(check_key(store, err));
+    TRY(load_name(store, err));
+    TRY(forget_broken_load(store, err));
+    TRY(load_counts(store, err));
+    TRY(load_feed(store, err));
+    TRY(load_offsets(store, err));
+    TRY(store_load_shapes(store, err));
+    store_publish_all_shapes(store);
+    store_publish(store, &store->applied);
+    return STATUS_OK;
+}
+
 /* --- looking at a store in use --------------------------------------------------------------- */
 
 static enum status look(struct store *store, struct store_summary *out, struct error *err)

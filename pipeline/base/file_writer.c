@@ -11,7 +11,7 @@
 
 #include "pipeline/base/memory.h"
 
-enum { BUFFER_SIZE = 256 * 1024, FILE_MODE = 0644 };
+enum { BUFFER_SIZE = 256 * 1024, FILE_MODE = 0644, PRIVATE_MODE = 0600 };
 
 struct file_writer {
     int file;
@@ -40,7 +40,20 @@ static char *with_ending(const char *path, const char *ending)
     return out;
 }
 
-enum status file_writer_open(const char *path, struct file_writer **out, struct error *err)
+/* What was left under the name may be open to others, who would read on: a new file then. */
+static int open_file(const struct file_writer *writer, mode_t mode)
+{
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
+    if (!writer->part)
+        return open(writer->path, flags | O_TRUNC, mode);
+    if (mode != PRIVATE_MODE)
+        return open(writer->part, flags | O_TRUNC, mode);
+    (void)unlink(writer->part);
+    return open(writer->part, flags | O_EXCL, mode);
+}
+
+static enum status open_with_mode(const char *path, mode_t mode, struct file_writer **out,
+                                  struct error *err)
 {
     struct stat info;
     struct file_writer *writer = memory_new(1, sizeof *writer);
@@ -54,8 +67,7 @@ enum status file_writer_open(const char *path, struct file_writer **out, struct 
     bool is_special = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
     if (!is_special)
         writer->part = with_ending(path, ".part");
-    writer->file =
-        open(is_special ? path : writer->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
+    writer->file = open_file(writer, mode);
     if (writer->file >= 0)
         return STATUS_OK;
     enum status status = fail(writer, err);
@@ -63,6 +75,16 @@ enum status file_writer_open(const char *path, struct file_writer **out, struct 
     file_writer_close(writer);
     *out = NULL;
     return status;
+}
+
+enum status file_writer_open(const char *path, struct file_writer **out, struct error *err)
+{
+    return open_with_mode(path, FILE_MODE, out, err);
+}
+
+enum status file_writer_open_private(const char *path, struct file_writer **out, struct error *err)
+{
+    return open_with_mode(path, PRIVATE_MODE, out, err);
 }
 
 static enum status write_all(struct file_writer *writer, struct bytes data, struct error *err)

@@ -16,6 +16,10 @@ struct file_writer;
 enum status file_writer_open(const char *path, struct file_writer **out,
                              struct error *err) MUST_USE;
 
+/* The same for what only its owner may read: mode 0600, also of a file that was there before. */
+enum status file_writer_open_private(const char *path, struct file_writer **out,
+                                     struct error *err) MUST_USE;
+
 enum status file_writer_put(struct file_writer *writer, struct bytes data,
                             struct error *err) MUST_USE;
 

@@ -15,6 +15,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
+#include "pipeline/run/admin.h"
 #include "pipeline/run/feed.h"
 #include "pipeline/run/heartbeat.h"
 #include "pipeline/run/line.h"
@@ -58,6 +59,7 @@ struct screener {
     struct list_state list;
     struct kafka_consumer *asker; /* of the inputs; reads nothing, so no question waits */
     struct vitals *vitals;
+    struct admin *admin; /* NULL: without a socket */
     struct heartbeat_state heartbeat_state;
     struct heartbeat *heartbeat;
     pthread_t heartbeat_id;
@@ -214,17 +216,18 @@ static enum status set_store_aside(const struct screener *screener, const char *
                       path, why);
 }
 
+/* Read by the workers, and by who answers at its socket. */
 static enum status open_store(struct screener *screener, struct error *err)
 {
     const struct config *config = screener->config;
     uint64_t hash = rule_data_canonical_hash(screener->rules);
-    enum status status = store_open(config->store_path, screener->store_key, hash, config->workers,
-                                    &screener->store, err);
+    enum status status = store_open(config->store_path, screener->store_key, hash,
+                                    config->workers + 1, &screener->store, err);
     if (status == STATUS_OK || err->exit_code != EX_DATAERR)
         return status;
     TRY(set_store_aside(screener, "the store cannot be used: it is set aside and read anew",
                         err->text, err));
-    return store_open(config->store_path, screener->store_key, hash, config->workers,
+    return store_open(config->store_path, screener->store_key, hash, config->workers + 1,
                       &screener->store, err);
 }
 
@@ -239,6 +242,12 @@ static enum status find_schema_ids(struct screener *screener, struct error *err)
                           &screener->receipt_schema_id, err);
 }
 
+static void show_store(struct screener *screener, struct store *store)
+{
+    vitals_show_store(screener->vitals, store);
+    admin_show_store(screener->admin, store);
+}
+
 static enum status open_parts(struct screener *screener, struct error *err)
 {
     const struct config *config = screener->config;
@@ -251,7 +260,8 @@ static enum status open_parts(struct screener *screener, struct error *err)
     TRY(registry_open(config, &screener->registry, err));
     TRY(find_schema_ids(screener, err));
     TRY(open_store(screener, err));
-    vitals_show_store(screener->vitals, screener->store);
+    TRY(admin_open(config, screener->rules, &screener->admin, err));
+    show_store(screener, screener->store);
     return start_feed(screener, err);
 }
 
@@ -272,14 +282,14 @@ enum status screener_open(struct config *config, struct screener **out, struct e
 /* The feed said that the store is another topic's, or damaged: once, it is read anew. */
 static enum status rebuild_store(struct screener *screener, struct error *err)
 {
-    vitals_show_store(screener->vitals, NULL);
+    show_store(screener, NULL);
     store_close(screener->store);
     screener->store = NULL;
     TRY(set_store_aside(screener,
                         "the store is damaged or another feed's: it is set aside and read anew",
                         screener->feed_err.text, err));
     TRY(open_store(screener, err));
-    vitals_show_store(screener->vitals, screener->store);
+    show_store(screener, screener->store);
     return start_feed(screener, err);
 }
 
@@ -758,6 +768,7 @@ void screener_close(struct screener *screener)
     stop_feed(screener);
     stop_heartbeat(screener);
     service_close(&screener->service);
+    admin_close(screener->admin);
     vitals_close(screener->vitals); /* it looks at what is closed below */
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         worker_close(atomic_load(&screener->workers[i].worker));

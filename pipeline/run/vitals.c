@@ -168,9 +168,11 @@ bool vitals_is_live(const struct vitals *vitals)
 }
 
 static const struct http_path paths[] = {
-    {"/livez", "application/json", answer_live},
-    {"/readyz", "application/json", answer_ready},
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", answer_metrics},
+    {.path = "/livez", .content_type = "application/json", .answer = answer_live},
+    {.path = "/readyz", .content_type = "application/json", .answer = answer_ready},
+    {.path = "/metrics",
+     .content_type = "text/plain; version=0.0.4; charset=utf-8",
+     .answer = answer_metrics},
     {0}};
 
 static enum status listen_there(struct vitals *vitals, struct error *err)

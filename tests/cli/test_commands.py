@@ -894,6 +894,82 @@ class Demo(Case):
             )
 
 
+class List(Case):
+    """What needs no store; the rest is tests/broker/test_list.py."""
+
+    def list(self, command, *arguments, code, error):
+        return self.fails("list", command, "-c", self.config, *arguments, code=code, error=error)
+
+    def make_key(self):
+        self.run_it("key", "new", "-c", self.config)
+
+    def test_a_slip_is_answered_with_the_command_meant(self):
+        self.fails("list", "exprot", code=64,
+                   error="unknown command 'list exprot': is 'export' meant?")
+        _, errors = self.run_it("list", code=64)
+        self.assertIn("list: a command is missing: one of get, ", errors)
+
+    def test_what_is_missing_is_named(self):
+        self.fails("list", "get", "-c", self.config, code=64,
+                   error="list get: ID is missing; see checkit list get --help")
+        self.fails("list", "export", "-c", self.config, code=64,
+                   error="list export: option --out FILE is missing; see checkit list export "
+                         "--help")
+        self.list("get", "i" * 65, code=64, error="list get: an id has at most 64 bytes")
+
+    def test_without_a_key_or_a_store_it_says_so(self):
+        _, errors = self.run_it("list", "stat", "-c", self.config, code=78)
+        self.assertIn("checkit key new", errors)
+        self.make_key()
+        for command in (["stat"], ["verify"], ["get", "E-1"], ["export", "-o", "/dev/null"],
+                        ["snapshot", self.folder / "kept"]):
+            _, errors = self.run_it("list", *command, "-c", self.config, code=78)
+            self.assertIn("store", errors)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
+                         ["checkit.yaml", "identity.key", "store.key"])
+
+    def test_what_is_no_snapshot_is_not_restored(self):
+        self.make_key()
+        (self.folder / "kept").mkdir()
+        (self.folder / "kept" / "letter").write_text("mine")
+        _, errors = self.run_it("list", "restore", "-c", self.config, self.folder / "kept",
+                                code=78)
+        self.assertIn("is not a store", errors)
+        self.assertFalse((self.folder / "store").exists())
+        self.assertEqual((self.folder / "kept" / "letter").read_text(), "mine")
+
+    def test_a_snapshot_never_replaces_what_is_there(self):
+        self.make_key()
+        self.list("snapshot", self.folder, code=78,
+                  error=f"'{self.folder}' is there already: name a new folder")
+
+    def test_a_socket_nobody_listens_at_is_in_nobodys_way(self):
+        self.make_key()
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(self.folder / "store.sock"))
+        _, errors = self.run_it("list", "stat", "-c", self.config, code=78)
+        self.assertIn("store", errors)
+
+    def test_an_answer_that_is_none_is_told(self):
+        self.make_key()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(self.folder / "store.sock"))
+            other.listen()
+            served = threading.Thread(target=self.answer_nonsense, args=[other])
+            served.start()
+            _, errors = self.run_it("list", "get", "-c", self.config, "E-1", code=69)
+            served.join()
+        self.assertIn("nothing that is known", errors)
+
+    @staticmethod
+    def answer_nonsense(listening):
+        for _ in range(2):  # a look whether someone listens, then the question
+            client, _ = listening.accept()
+            with client:
+                if client.recv(4096):
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhmm\n")
+
+
 class ManPage(Case):
     PAGE = (TOP / "config" / "checkit.1").read_text().replace("\\-", "-")
 

@@ -80,6 +80,9 @@ Test(config, minimal_has_every_default)
     cr_assert_not(config->feed_hold_when_stale);
     cr_assert_null(config->rules_folder);
     cr_assert_str_eq(config->http_listen, "127.0.0.1:10644");
+    size_t path_size = strlen(config->store_path);
+    cr_assert_eq(strncmp(config->store_socket, config->store_path, path_size), 0);
+    cr_assert_str_eq(config->store_socket + path_size, ".sock");
     cr_assert_eq(config->log_level, LOG_LEVEL_INFO);
     cr_assert_not(config->log_json);
     config_close(config);

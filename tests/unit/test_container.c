@@ -167,3 +167,26 @@ Test(container, record_as_large_as_a_block_and_larger_stand_alone)
     }
     cr_assert_eq(reader.at, reader.size);
 }
+
+Test(container, notes_stand_in_the_header_beside_schema_and_codec)
+{
+    static const char *const wanted[] = {"avro.schema", "\"bytes\"", "avro.codec", "null",
+                                         "checkit.a",   "first",     "checkit.b",  ""};
+    const struct container_note notes[] = {{"checkit.a", bytes_of_text("first")},
+                                           {"checkit.b", bytes_of_text("")}};
+    container_close(container);
+    file_writer_close(writer);
+    cr_assert_eq(file_writer_open(path, &writer, &err), STATUS_OK);
+    cr_assert_eq(container_open_noted(writer, bytes_of_text(schema), notes, 2, 7, &container, &err),
+                 STATUS_OK);
+    finish();
+    reader.at = 4;
+    cr_assert_eq(read_long(), 4);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        uint64_t size = read_long();
+        cr_assert_eq(size, strlen(wanted[i]));
+        cr_expect_eq(memcmp(reader.data + reader.at, wanted[i], size), 0);
+        reader.at += size;
+    }
+    cr_expect_eq(read_long(), 0);
+}

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "pipeline/base/file_writer.h"
 #include "tests/unit/temp_folder.h"
@@ -141,4 +142,29 @@ Test(file_writer, name_taken_by_a_folder_is_told_and_nothing_is_left)
     cr_assert_eq(file_writer_open(path, &writer, &err), STATUS_FAIL);
     cr_assert_not_null(strstr(err.text, "Is a directory"));
     cr_assert(!exists(part));
+}
+
+static mode_t mode_of(const char *name)
+{
+    struct stat info;
+    cr_assert_eq(stat(name, &info), 0);
+    return info.st_mode & 07777;
+}
+
+/* Whoever has the old ones open, or may open them, reads nothing of the new. */
+Test(file_writer, private_file_is_its_owners_alone_whatever_was_there)
+{
+    struct file_writer *writer = NULL;
+    cr_assert_eq(close(open(path, O_CREAT | O_WRONLY, 0644)), 0);
+    int reader = open(part, O_CREAT | O_RDWR, 0666);
+    cr_assert_geq(reader, 0);
+    cr_assert_eq(file_writer_open_private(path, &writer, &err), STATUS_OK, "%s", err.text);
+    cr_expect_eq(mode_of(part), 0600);
+    put(writer, "secret", 6);
+    cr_assert_eq(file_writer_finish(writer, &err), STATUS_OK, "%s", err.text);
+    cr_expect_eq(mode_of(path), 0600);
+    char byte;
+    cr_expect_eq(read(reader, &byte, 1), 0);
+    (void)close(reader);
+    file_writer_close(writer);
 }

@@ -63,16 +63,18 @@ static uint32_t answer_empty(void *state, struct buffer *body)
     return 200;
 }
 
-static const struct http_path paths[] = {{"/plain", "text/plain", answer_plain},
-                                         {"/sick", "application/json", answer_sick},
-                                         {"/big", "text/plain", answer_big},
-                                         {"/empty", "text/plain", answer_empty},
-                                         {0}};
+static const struct http_path paths[] = {
+    {.path = "/plain", .content_type = "text/plain", .answer = answer_plain},
+    {.path = "/sick", .content_type = "application/json", .answer = answer_sick},
+    {.path = "/big", .content_type = "text/plain", .answer = answer_big},
+    {.path = "/empty", .content_type = "text/plain", .answer = answer_empty},
+    {0}};
 
 static enum status open_at(const char *listen, uint32_t deadline_ms, struct http **out,
                            struct error *err)
 {
-    struct http_settings settings = {listen, paths, &served, deadline_ms};
+    struct http_settings settings = {
+        .listen = listen, .paths = paths, .state = &served, .deadline_ms = deadline_ms};
     return http_open(&settings, out, err);
 }
 

@@ -9,6 +9,7 @@
 
 #include "operators/support/http.h"
 #include "operators/support/http_client.h"
+#include "tests/unit/temp_folder.h"
 
 enum { TIMEOUT_MS = 30000, SHORT_MS = 50, PIECE = 1024 * 1024, URL_SIZE = 128 };
 
@@ -50,11 +51,28 @@ static uint32_t answer_too_large(void *state, struct buffer *body)
     return 200;
 }
 
-static const struct http_path paths[] = {{"/text", "text/plain", answer_text},
-                                         {"/sick", "text/plain", answer_sick},
-                                         {"/largest", "text/plain", answer_largest},
-                                         {"/too-large", "text/plain", answer_too_large},
-                                         {0}};
+static uint32_t answer_told(void *state, const char *argument, struct buffer *to)
+{
+    (void)state;
+    buffer_print(to, "'%s'", argument ? argument : "nothing");
+    return 404;
+}
+
+static const struct http_path paths[] = {
+    {.path = "/text", .content_type = "text/plain", .answer = answer_text},
+    {.path = "/sick", .content_type = "text/plain", .answer = answer_sick},
+    {.path = "/largest", .content_type = "text/plain", .answer = answer_largest},
+    {.path = "/too-large", .content_type = "text/plain", .answer = answer_too_large},
+    {.path = "/told",
+     .content_type = "text/plain",
+     .answer_asked = answer_told,
+     .argument = "what"},
+    {.path = "/done",
+     .content_type = "text/plain",
+     .answer_asked = answer_told,
+     .argument = "what",
+     .is_post = true},
+    {0}};
 static struct http *server;
 static struct http_client *client;
 static struct buffer body;
@@ -152,4 +170,57 @@ Test(http_client, what_is_no_address_is_wrong_use)
         cr_expect_eq(http_client_get(client, wrong[i], &code, &body, &err), STATUS_FAIL);
         cr_expect_eq(err.exit_code, EX_USAGE, "%s: %s", wrong[i], err.text);
     }
+}
+
+/* --- at a Unix socket --- */
+
+static void expect_told(const char *target, bool is_post, uint32_t wanted, const char *said)
+{
+    char url[URL_SIZE];
+    uint32_t code = 0;
+    (void)snprintf(url, sizeof url, "http://anyone%s", target);
+    cr_assert_eq(is_post ? http_client_post(client, url, &code, &body, &err)
+                         : http_client_get(client, url, &code, &body, &err),
+                 STATUS_OK, "%s", err.text);
+    cr_expect_eq(code, wanted, "%s: %u", target, code);
+    cr_expect_str_eq(body.data, said);
+}
+
+Test(http_client, unix_socket_is_asked_with_an_argument_and_by_post)
+{
+    struct temp_folder folder = temp_folder_make();
+    char socket[TEMP_PATH_SIZE];
+    struct http *there = NULL;
+    const struct http_settings settings = {.socket = temp_path(&folder, "socket", socket),
+                                           .paths = paths};
+    cr_assert_eq(http_open(&settings, &there, &err), STATUS_OK, "%s", err.text);
+    http_client_close(client);
+    cr_assert_eq(http_client_open_unix(socket, TIMEOUT_MS, &client, &err), STATUS_OK);
+    expect_told("/told?what=a%3Bb%25%20c", false, 404, "'a;b% c'");
+    expect_told("/told?other=1", false, 404, "'nothing'");
+    expect_told("/told", false, 404, "'nothing'");
+    expect_told("/done?what=it", true, 404, "'it'");
+    expect_told("/done?what=it", false, 405, "only POST is answered\n");
+    expect_told("/told?what=it", true, 405, "only GET and HEAD are answered\n");
+    expect_told("/text", false, 200, "a text\n");
+    http_close(there);
+    cr_expect_neq(access(socket, F_OK), 0);
+    uint32_t code;
+    cr_expect_eq(http_client_get(client, "http://anyone/text", &code, &body, &err), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_UNAVAILABLE);
+    temp_folder_remove(&folder);
+}
+
+Test(http_client, path_no_socket_may_have_is_wrong_use)
+{
+    char socket[400];
+    memset(socket, 's', sizeof socket - 1);
+    socket[sizeof socket - 1] = 0;
+    http_client_close(client);
+    client = NULL;
+    enum status status = http_client_open_unix(socket, TIMEOUT_MS, &client, &err);
+    uint32_t code;
+    if (status == STATUS_OK)
+        status = http_client_get(client, "http://anyone/text", &code, &body, &err);
+    cr_expect_eq(status, STATUS_FAIL);
 }
