@@ -340,7 +340,8 @@ static enum status unpack_block(struct container_reader *reader, struct bytes *d
 {
     ZSTD_inBuffer from = {data->data, data->size, 0};
     ZSTD_outBuffer to = {NULL, 0, 0};
-    size_t result = ZSTD_initDStream(reader->zstd);
+    size_t result;
+    (void)ZSTD_initDStream(reader->zstd);
     do {
         if (to.pos == to.size) {
             size_t capacity = to.size > 0 ? 2 * to.size : BUFFER_BYTES;

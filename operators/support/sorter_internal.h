@@ -82,7 +82,7 @@ static inline size_t count_alike(struct bytes a, struct bytes b, size_t limit)
 static inline uint64_t start_of(struct bytes key, size_t depth)
 {
     uint64_t start = 0;
-    if (key.size >= depth + sizeof start) {
+    if (key.data && key.size >= depth + sizeof start) {
         memcpy(&start, key.data + depth, sizeof start);
         return __builtin_bswap64(start);
     }

@@ -152,7 +152,8 @@ static enum status read_zstd(struct unpack *unpack, uint8_t *out, size_t capacit
                              struct error *err)
 {
     ZSTD_inBuffer from = {unpack->at, (size_t)(unpack->end - unpack->at), 0};
-    ZSTD_outBuffer to = {out, capacity, 0};
+    ZSTD_outBuffer to = {.size = capacity};
+    to.dst = out;
     size_t result = ZSTD_decompressStream(unpack->zstd, &to, &from);
     if (ZSTD_isError(result))
         return damaged(unpack, ZSTD_getErrorName(result), err);
