@@ -907,7 +907,7 @@ class List(Case):
         self.fails("list", "exprot", code=64,
                    error="unknown command 'list exprot': is 'export' meant?")
         _, errors = self.run_it("list", code=64)
-        self.assertIn("list: a command is missing: one of get, ", errors)
+        self.assertIn("list: a command is missing: one of import, get, ", errors)
 
     def test_what_is_missing_is_named(self):
         self.fails("list", "get", "-c", self.config, code=64,

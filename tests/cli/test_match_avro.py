@@ -212,7 +212,7 @@ class MatchAvro(unittest.TestCase):
             (b"", "header: the file ends inside it"),
             (b"id,number\n", "header: this is no Avro container file"),
             (header()[:-1], "header: the file ends inside it"),
-            (header(codec=b"snappy"), "header: a codec that is not known: null and deflate are"),
+            (header(codec=b"snappy"), "header: a codec that is not known: null, deflate and zstandard are"),
             (header(codec=b"x" * 65), "header: a codec that is not known"),
             (header(schema=False), "header: avro.schema is missing"),
             (header(more=[(b"avro.schema", b"1")]), "header: avro.schema stands there twice"),

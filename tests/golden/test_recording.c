@@ -19,7 +19,7 @@
 #include "tests/tools/write_avro.h"
 
 enum {
-    ROUNDS = 10,     /* more than it takes to work off what was appended */
+    ROUNDS = 16,     /* more than it takes to work off what was appended */
     FEED_MS = 500,   /* for the changes, then */
     WORKER_MS = 200, /* for the events: more than the rounds take */
     INPUTS = 3,
