@@ -6,15 +6,23 @@
  * store again, looks up keys that are not listed and keys that are, then applies changes, three in
  * ten of them corrections of entries that are there. Prints one JSON object. One thread but for
  * RocksDB's own.
+ *
+ *   store_bench FOLDER KEY
+ *
+ * The same of a store that is there, with its key file: a process that applies changes to it is
+ * killed, then it is opened, looked into, and its filter made anew. The changes stay in it.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "operators/support/canonical.h"
-#include "operators/support/store.h"
+#include "operators/support/rule_data.h"
+#include "operators/support/store_internal.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
@@ -23,10 +31,10 @@
 enum {
     CALL = 1024,
     PATH_SIZE = 4096,
-    HASH = 1,
     PROBES = 20000 * CALL,
     FINDS = 200 * CALL,
     UPDATES_IN_TEN = 3,
+    KILLED_CHANGES = 200 * CALL,
     SYSTEM_PAGE_KB = 4
 };
 
@@ -35,6 +43,7 @@ struct bench {
     struct store_key *key;
     struct key_prf *prf;
     struct store *store;
+    uint64_t hash; /* of the rule data that is built in */
     uint64_t entries;
     struct random random;
     struct entry call[CALL];
@@ -147,7 +156,7 @@ static double seconds(uint64_t ns)
 static void load(struct bench *bench)
 {
     struct error err = {0};
-    must(store_open(bench->path, bench->key, HASH, 1, &bench->store, &err), &err);
+    must(store_open(bench->path, bench->key, bench->hash, 1, &bench->store, &err), &err);
     struct watch began = watch_start();
     must(store_ingest_begin(bench->store, &err), &err);
     for (uint64_t done = 0; done < bench->entries;) {
@@ -179,7 +188,7 @@ static void open_again(struct bench *bench)
 {
     struct error err = {0};
     struct watch began = watch_start();
-    must(store_open(bench->path, bench->key, HASH, 1, &bench->store, &err), &err);
+    must(store_open(bench->path, bench->key, bench->hash, 1, &bench->store, &err), &err);
     struct watch took = watch_stop(began);
     printf(" \"open_s\":%.2f,\"open_cpu_s\":%.2f,\"open_resident_mb\":%ld,\n",
            seconds(took.wall_ns), seconds(took.cpu_ns), resident_mb());
@@ -286,30 +295,116 @@ static void change(struct bench *bench)
            (double)took.cpu_ns / (double)changes / 1e3, (double)apply_ns_max / 1e6, resident_mb());
 }
 
-int main(int argc, char **argv)
+/* --- a store that is there ------------------------------------------------------------------ */
+
+/* In a process of its own: it ends in the middle of changes as by kill -9. */
+static void change_and_die(struct bench *bench)
 {
-    if (argc != 3) {
-        (void)fprintf(stderr, "store_bench FOLDER ENTRIES\n");
-        return EX_USAGE;
-    }
-    log_configure(LOG_LEVEL_WARN, false);
-    (void)setvbuf(stdout, NULL, _IOLBF, 0);
-    struct bench *bench = memory_new(1, sizeof *bench);
     struct error err = {0};
-    char key_path[PATH_SIZE + 8];
-    (void)snprintf(bench->path, sizeof bench->path, "%s", argv[1]);
-    (void)snprintf(key_path, sizeof key_path, "%s.key", bench->path);
-    bench->entries = strtoull(argv[2], NULL, 10);
-    random_init(&bench->random, 1);
-    must(keys_create(key_path, KEY_STORE, &err), &err);
-    must(store_key_open(key_path, &bench->key, &err), &err);
-    must(key_prf_open(bench->key, &bench->prf, &err), &err);
+    uint32_t pending;
+    must(store_open(bench->path, bench->key, bench->hash, 1, &bench->store, &err), &err);
+    for (uint64_t done = 0; done < KILLED_CHANGES; done += CALL) {
+        for (uint32_t i = 0; i < CALL; i++)
+            make_entry(done + i, (int64_t)(1 + done), &bench->call[i]);
+        must(store_apply(bench->store, bench->call, CALL, NULL, 0, bench->outcomes, &err), &err);
+        must(store_settle(bench->store, &pending, &err), &err);
+    }
+    (void)raise(SIGKILL);
+}
+
+static void kill_one(struct bench *bench)
+{
+    int ended = 0;
+    pid_t child = fork();
+    if (child == 0)
+        change_and_die(bench);
+    if (child < 0 || waitpid(child, &ended, 0) != child || !WIFSIGNALED(ended)) {
+        (void)fprintf(stderr, "store_bench: the process to be killed ended by itself\n");
+        exit(EX_UNAVAILABLE);
+    }
+}
+
+static void rebuild(struct bench *bench)
+{
+    enum { PAUSE_MS = 10 };
+    struct error err = {0};
+    struct watch began = watch_start();
+    uint64_t before = store_figures(bench->store).filter_rebuilds;
+    must(store_begin_rebuild(bench->store,
+                             store_filter_size(bench->store, store_count_keys(bench->store)), &err),
+         &err);
+    while (store_figures(bench->store).filter_rebuilds == before) {
+        uint32_t pending;
+        clock_sleep_ms(PAUSE_MS);
+        must(store_settle(bench->store, &pending, &err), &err);
+    }
+    uint32_t pending;
+    must(store_settle(bench->store, &pending, &err), &err);
+    struct watch took = watch_stop(began);
+    printf(" \"rebuild_s\":%.1f,\"rebuild_cpu_s\":%.1f,\"rebuild_peak_mb\":%ld,"
+           "\"filter_mb\":%.0f,\"resident_mb\":%ld}\n",
+           seconds(took.wall_ns), seconds(took.cpu_ns), peak_mb(),
+           (double)store_figures(bench->store).filter_bytes / 1e6, resident_mb());
+}
+
+static void look(struct bench *bench)
+{
+    kill_one(bench);
+    printf("{\"killed_after_changes\":%d,\n", KILLED_CHANGES);
+    open_again(bench);
+    probe_missing(bench);
+    find_missing(bench);
+    printf(" \"looked_resident_mb\":%ld,\n", resident_mb());
+    rebuild(bench);
+}
+
+/* --- the program ---------------------------------------------------------------------------- */
+
+static void load_and_look(struct bench *bench, uint64_t entries)
+{
+    bench->entries = entries;
     load(bench);
     open_again(bench);
     probe_missing(bench);
     find_missing(bench);
     find_listed(bench);
     change(bench);
+}
+
+static void open_bench(struct bench *bench, const char *key_path, bool is_new)
+{
+    struct error err = {0};
+    struct rule_data *rules = NULL;
+    random_init(&bench->random, 1);
+    must(rule_data_open(NULL, &rules, &err), &err);
+    bench->hash = rule_data_canonical_hash(rules);
+    rule_data_close(rules);
+    if (is_new)
+        must(keys_create(key_path, KEY_STORE, &err), &err);
+    must(store_key_open(key_path, &bench->key, &err), &err);
+    must(key_prf_open(bench->key, &bench->prf, &err), &err);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        (void)fprintf(stderr, "store_bench FOLDER ENTRIES | FOLDER KEY\n");
+        return EX_USAGE;
+    }
+    log_configure(LOG_LEVEL_WARN, false);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    struct bench *bench = memory_new(1, sizeof *bench);
+    char key_path[PATH_SIZE + 8];
+    (void)snprintf(bench->path, sizeof bench->path, "%s", argv[1]);
+    (void)snprintf(key_path, sizeof key_path, "%s.key", bench->path);
+    char *end;
+    uint64_t entries = strtoull(argv[2], &end, 10);
+    bool is_new = *end == 0 && entries > 0;
+    open_bench(bench, is_new ? key_path : argv[2], is_new);
+    if (is_new)
+        load_and_look(bench, entries);
+    else
+        look(bench);
     store_close(bench->store);
     key_prf_close(bench->prf);
     store_key_close(bench->key);

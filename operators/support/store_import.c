@@ -198,6 +198,7 @@ static enum status complete(struct store_import *import, const struct store_impo
     bool is_export = feed->origin[0] != 0;
     if (is_export)
         TRY(store_set_origin(store, feed->origin, err));
+    TRY(store_save_filter(store, err));
     POINT("import_built");
     store_put_complete(store, is_export ? feed->origin : "file");
     TRY(store_db_write(store, err));
