@@ -6,6 +6,8 @@
 #ifndef CHECKIT_SORTER_INTERNAL_H
 #define CHECKIT_SORTER_INTERNAL_H
 
+#include <assert.h>
+
 #include "operators/support/sorter.h"
 
 enum { ITEM_HEAD = 1 + 2 /* sizes of key and value, in front of them */ };
@@ -61,6 +63,7 @@ static inline size_t item_size(const uint8_t *item)
 static inline int compare_keys(struct bytes a, struct bytes b)
 {
     size_t common = a.size < b.size ? a.size : b.size;
+    assert(common == 0 || (a.data && b.data));
     int order = common ? memcmp(a.data, b.data, common) : 0;
     return order ? order : (a.size > b.size) - (a.size < b.size);
 }
