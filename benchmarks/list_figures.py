@@ -1,4 +1,4 @@
-"""What a list of so many entries costs: to import, to open, to look into. See `./dev bench list`."""
+"""What a list of so many entries costs to import, to open and to look into: `./dev bench list`."""
 
 import json
 import os
