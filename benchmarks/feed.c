@@ -1,11 +1,12 @@
 /* feed_bench: how fast a list is loaded from Kafka, and how soon a change of it is in effect.
  *
- *   feed_bench CONFIG SECONDS
+ *   feed_bench CONFIG SECONDS [RATE]
  *
  * Reads the configured feed into the configured store until its end is reached; then, for SECONDS,
- * sends one change at a time, at random moments some 20 ms apart, and waits until the feed has
- * applied them. Prints one JSON object; the time of a change is from its record's timestamp to when
- * the store has it, as list_state.h tells it. The configuration's schemas must hold ours.
+ * sends one change at a time, at random moments some 20 ms apart, or RATE of them a second, those
+ * of a millisecond together, and waits until the feed has applied them. Prints one JSON object; the
+ * time of a change is from its record's timestamp to when the store has it, as list_state.h tells
+ * it. The configuration's schemas must hold ours.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -149,7 +150,7 @@ static void print_times(const struct histogram *times)
            histogram_quantile(times, 0.999), histogram_quantile(times, 1));
 }
 
-static void change(struct bench *bench, uint32_t seconds)
+static void change(struct bench *bench, uint32_t seconds, uint64_t rate)
 {
     struct error err = {0};
     struct kafka_producer *producer = NULL;
@@ -164,12 +165,16 @@ static void change(struct bench *bench, uint32_t seconds)
     must(kafka_producer_open(bench->config, "feed-bench", &reports, &producer, &err), &err);
     uint64_t before = counters_get(&bench->list.changes_applied);
     uint64_t sent = 0;
-    for (uint64_t until_ns = clock_monotonic_ns() + seconds * UINT64_C(1000000000);
-         clock_monotonic_ns() < until_ns; sent++) {
-        send_change(bench, producer, schema_id, sent);
-        if (sent == 0) /* it finds its way to the brokers first */
-            must(kafka_flush(producer, 10000, &err), &err);
-        clock_sleep_ms((uint32_t)random_below(&random, 2 * PAUSE_MS));
+    send_change(bench, producer, schema_id, sent++);
+    must(kafka_flush(producer, 10000, &err), &err); /* it finds its way to the brokers first */
+    uint64_t began_ns = clock_monotonic_ns();
+    uint64_t passed_ns = 0;
+    while (passed_ns < seconds * UINT64_C(1000000000)) {
+        passed_ns = clock_monotonic_ns() - began_ns;
+        uint64_t due = rate ? rate * (passed_ns / 1000) / 1000000 : sent + 1;
+        while (sent < due)
+            send_change(bench, producer, schema_id, sent++);
+        clock_sleep_ms(rate ? 1 : (uint32_t)random_below(&random, 2 * PAUSE_MS));
     }
     must(kafka_flush(producer, 10000, &err), &err);
     while (counters_get(&bench->list.changes_applied) < before + sent)
@@ -181,8 +186,8 @@ static void change(struct bench *bench, uint32_t seconds)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        (void)fprintf(stderr, "feed_bench CONFIG SECONDS\n");
+    if (argc != 3 && argc != 4) {
+        (void)fprintf(stderr, "feed_bench CONFIG SECONDS [RATE]\n");
         return EX_USAGE;
     }
     struct error err = {0};
@@ -192,7 +197,8 @@ int main(int argc, char **argv)
     if (pthread_create(&bench->thread, NULL, run_feed, bench) != 0)
         must(error_fail(&err, EX_OSERR, "no thread"), &err);
     wait_until_ready(bench);
-    change(bench, (uint32_t)strtoul(argv[2], NULL, 10));
+    change(bench, (uint32_t)strtoul(argv[2], NULL, 10),
+           argc == 4 ? strtoull(argv[3], NULL, 10) : 0);
     bench_close(bench);
     memory_free(bench);
     return 0;
