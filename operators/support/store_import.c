@@ -195,18 +195,19 @@ static enum status complete(struct store_import *import, const struct store_impo
                             struct error *err)
 {
     struct store *store = import->store;
-    bool is_export = feed->origin[0] != 0;
-    if (is_export)
+    if (feed->origin[0] != 0)
         TRY(store_set_origin(store, feed->origin, err));
     TRY(store_save_filter(store, err));
+    if (feed->was_caught_up)
+        TRY(store_set_caught_up(store, err));
     POINT("import_built");
-    store_put_complete(store, is_export ? feed->origin : "file");
+    store_put_complete(store, feed->is_from_files ? "file" : feed->origin);
     TRY(store_db_write(store, err));
     TRY(store_sync(store, err));
     POINT("import_complete");
     store_close(store);
     import->store = NULL;
-    if (is_export && unlinkat(import->folder, STORE_IMPORTED_MARK, 0) != 0)
+    if (!feed->is_from_files && unlinkat(import->folder, STORE_IMPORTED_MARK, 0) != 0)
         return failed(import->importing, "cannot be written to", err);
     return fsync(import->folder) == 0 ? STATUS_OK
                                       : failed(import->importing, "cannot be synced", err);

@@ -35,11 +35,13 @@ enum status store_import_open(const struct store_import_settings *settings,
 /* For store_ingest_lane alone. */
 struct store *store_import_store(struct store_import *import);
 
-/* What the files are an export of. */
+/* What the new store knows of a feed. */
 struct store_import_feed {
     const char *origin; /* as store_origin; "": of none, and offsets_count is 0 */
     const struct feed_offset *offsets;
     uint32_t offsets_count;
+    bool was_caught_up;
+    bool is_from_files; /* IMPORTED stays: the feed cannot build it again */
 };
 
 /* The rest of the work, up to the rename. Afterwards import can only be closed. *replaced: a store

@@ -19,6 +19,7 @@
  *   store_readers.c  who is inside; look-ups
  *   store_files.c    the directory: creation, quarantine
  *   store_import.c   a store built from files, beside the place where it is to be
+ *   store_rotate.c   a store built again under another key
  *   store_copies.c   checkpoints, copies of the directory, one in the place of another
  *   store_sweep.c    families read by several threads
  *   store_read.c     entries in the order of their ids
@@ -243,8 +244,9 @@ struct store {
     char *path;                  /* owned; as given, or "(memory)" */
     const struct store_key *key; /* borrowed until store_close */
     bool in_memory;
-    bool is_importing;     /* it may lack its `complete` record */
-    const char *read_only; /* borrowed while it is opened: the folder of RocksDB's log; or NULL */
+    bool is_importing;       /* it may lack its `complete` record */
+    uint64_t canonical_hash; /* that its keys stand on; set by store_inspect alone */
+    const char *read_only;   /* borrowed while it is opened: the folder of RocksDB's log; or NULL */
 
     rocksdb_t *db;
     rocksdb_env_t *env; /* in memory only */
@@ -411,6 +413,10 @@ void store_put_counts(struct store *store);
 
 /* The record that makes what was built from files a store. */
 void store_put_complete(struct store *store, const char *origin);
+
+/* What a start with the key before is told: in which file the store's key was when it was made. */
+enum { STORE_KEY_FILE_SIZE_MAX = 512 };
+void store_put_key_file(struct store *store, const struct store_key *before, const char *path);
 void store_put_offset(struct store *store, const struct feed_offset *offset);
 void store_put_base(struct store *store, uint64_t fresh_base);
 

@@ -1,3 +1,4 @@
+#include "operators/support/quote.h"
 #include "operators/support/store_import.h"
 #include "operators/support/store_internal.h"
 #include "pipeline/base/log.h"
@@ -15,6 +16,7 @@ static const char key_loading[] = "loading";
 static const char key_name[] = "name";
 static const char key_fresh_base[] = "fresh base";
 static const char key_complete[] = "complete";
+static const char key_key_file[] = "key file";
 static const char offset_prefix[] = "offset ";
 
 enum {
@@ -86,6 +88,19 @@ void store_put_complete(struct store *store, const char *origin)
     put_meta(store, key_complete, origin, strlen(origin));
 }
 
+/* A path too long to be kept is not told. */
+void store_put_key_file(struct store *store, const struct store_key *before, const char *path)
+{
+    uint8_t value[ID_SIZE + STORE_KEY_FILE_SIZE_MAX];
+    struct id check = store_key_check_value(before);
+    size_t size = strlen(path);
+    if (size > STORE_KEY_FILE_SIZE_MAX)
+        return;
+    memcpy(value, check.bytes, ID_SIZE);
+    memcpy(value + ID_SIZE, path, size);
+    put_meta(store, key_key_file, value, ID_SIZE + size);
+}
+
 /* --- new stores ----------------------------------------------------------------------------- */
 
 static bool is_empty(const struct store *store, enum family family)
@@ -139,6 +154,37 @@ static enum status check_format(const struct store *store, const uint8_t value[F
     return STATUS_OK;
 }
 
+/* The store was built again under another key than the configured one: where that is. */
+static enum status refuse_rotated(const struct store *store, struct bytes path, struct id has,
+                                  struct error *err)
+{
+    char name[STORE_KEY_FILE_SIZE_MAX + 1];
+    char check[ID_TEXT_SIZE];
+    id_to_text(&has, check);
+    return error_fail(err, EX_CONFIG,
+                      "store '%s' was rotated away from the configured key: configure store.key: "
+                      "\"%s\" (check value %s)",
+                      store->path, quote_line(path, name, sizeof name), check);
+}
+
+static enum status refuse_key(const struct store *store, struct id wanted, struct id has,
+                              struct error *err)
+{
+    uint8_t file[ID_SIZE + STORE_KEY_FILE_SIZE_MAX];
+    char checks[2][ID_TEXT_SIZE];
+    size_t size;
+    TRY(get_meta(store, key_key_file, file, sizeof file, &size, err));
+    if (size > ID_SIZE && size <= sizeof file && memcmp(file, wanted.bytes, ID_SIZE) == 0)
+        return refuse_rotated(store, bytes_of(file + ID_SIZE, size - ID_SIZE), has, err);
+    id_to_text(&has, checks[0]);
+    id_to_text(&wanted, checks[1]);
+    return error_fail(err, EX_CONFIG,
+                      "store '%s' was made with another store key (check value %s, that of the "
+                      "configured one is %s): configure that key, or another directory for a "
+                      "store of this one",
+                      store->path, checks[0], checks[1]);
+}
+
 static enum status check_key(const struct store *store, struct error *err)
 {
     struct id wanted = store_key_check_value(store->key);
@@ -149,22 +195,27 @@ static enum status check_key(const struct store *store, struct error *err)
         return store_damaged(store, FAMILY_META, key_check, err);
     if (memcmp(stored.bytes, wanted.bytes, sizeof stored.bytes) == 0)
         return STATUS_OK;
-    return error_fail(err, EX_CONFIG,
-                      "store '%s' was made with another store key: configure that key, or another "
-                      "directory for a store of this one",
-                      store->path);
+    return refuse_key(store, wanted, stored, err);
+}
+
+static enum status read_canonical(const struct store *store, uint64_t *hash, struct error *err)
+{
+    uint8_t value[HASH_SIZE] = {0};
+    size_t size;
+    TRY(get_meta(store, key_canonical, value, sizeof value, &size, err));
+    if (size != HASH_SIZE)
+        return store_damaged(store, FAMILY_META, key_canonical, err);
+    struct value_reader reader = value_reader_of(bytes_of(value, sizeof value));
+    *hash = value_read(&reader, HASH_SIZE);
+    return STATUS_OK;
 }
 
 static enum status check_canonical(const struct store *store, uint64_t canonical_hash,
                                    struct error *err)
 {
-    uint8_t value[HASH_SIZE] = {0};
-    size_t size;
-    TRY(get_meta(store, key_canonical, value, sizeof value, &size, err));
-    struct value_reader reader = value_reader_of(bytes_of(value, sizeof value));
-    if (size != HASH_SIZE)
-        return store_damaged(store, FAMILY_META, key_canonical, err);
-    if (value_read(&reader, HASH_SIZE) == canonical_hash)
+    uint64_t hash = 0;
+    TRY(read_canonical(store, &hash, err));
+    if (hash == canonical_hash)
         return STATUS_OK;
     return error_fail(err, EX_DATAERR,
                       "store '%s' was made with other country codes or another Unicode version: "
@@ -323,6 +374,7 @@ enum status store_load_meta(struct store *store, struct error *err)
         return error_fail(err, EX_CONFIG, "store '%s' holds no list", store->path);
     TRY(check_format(store, format, size, err));
     TRY(check_key(store, err));
+    TRY(read_canonical(store, &store->canonical_hash, err));
     TRY(load_name(store, err));
     TRY(forget_broken_load(store, err));
     TRY(load_counts(store, err));

@@ -19,6 +19,7 @@ command_run command_list_verify;   /* list verify -c FILE */
 command_run command_list_snapshot; /* list snapshot -c FILE DIR */
 command_run command_list_restore;  /* list restore -c FILE DIR */
 command_run command_key;           /* key new -c FILE | --store-key FILE --identity-key FILE */
+command_run command_key_rotate;    /* key rotate -c FILE --new-store-key FILE */
 command_run command_match;         /* match --entries FILE --in FILE */
 command_run command_schemas;       /* schemas DIR: our contracts as ID.avsc */
 command_run command_config; /* config check -c FILE [--offline] | config show | config reference */

@@ -1,4 +1,4 @@
-/* checkit key new: the two key files. */
+/* checkit key: key new makes the two key files; the table of what there is. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -47,10 +47,25 @@ static const struct arguments_command new_command = {
                 "checkit key new --store-key /etc/checkit/store.key",
     .exits = exits};
 
+/* It names the key without telling it. */
+static enum status tell_check_value(const char *path, struct error *err)
+{
+    struct store_key *key;
+    char text[ID_TEXT_SIZE];
+    TRY(store_key_open(path, &key, err));
+    struct id check = store_key_check_value(key);
+    id_to_text(&check, text);
+    printf("      Its check value is %s.\n", text);
+    store_key_close(key);
+    return STATUS_OK;
+}
+
 static enum status make(const char *path, enum key_kind kind, struct error *err)
 {
     TRY(keys_create(path, kind, err));
     printf("made  %s key %s (mode 0400)\n", kind == KEY_STORE ? "store" : "identity", path);
+    if (kind == KEY_STORE)
+        TRY(tell_check_value(path, err));
     if (kind == KEY_STORE)
         printf("      Without it the store cannot be read; it is then built anew from the feed.\n");
     else
@@ -112,6 +127,9 @@ static enum status key_new(int argc, char **argv, struct error *err)
 
 enum status command_key(int argc, char **argv, struct error *err)
 {
-    static const struct subcommand commands[] = {{"new", key_new, "make key files"}, {0}};
+    static const struct subcommand commands[] = {
+        {"new", key_new, "make key files"},
+        {"rotate", command_key_rotate, "build the store again under a new key"},
+        {0}};
     return arguments_dispatch("key", commands, argc, argv, err);
 }

@@ -86,8 +86,8 @@ static const struct argument arguments[] = {
     {.name = "memory-mb",
      .kind = ARGUMENT_NUMBER,
      .value = "N",
-     .min = 16,
-     .max = 65536,
+     .min = LIST_SORT_MB_MIN,
+     .max = LIST_SORT_MB_MAX,
      .preset = "1024",
      .offset = offsetof(struct options, memory_mb),
      .help = "memory for sorting"},
@@ -411,32 +411,43 @@ static uint64_t free_bytes(const char *path)
     return is_known ? (uint64_t)info.f_bavail * info.f_frsize : UINT64_MAX;
 }
 
-static enum status check_room(struct job *job, struct error *err)
+enum status list_check_room(const char *who, const char *store, uint64_t entries, struct error *err)
 {
     char numbers[3][FIGURE_SIZE];
-    uint64_t entries;
-    TRY(list_source_estimate(&job->source_settings, &entries, &job->bytes_total, err));
     uint64_t wanted = store_import_bytes(entries);
-    uint64_t free = free_bytes(job->store_path);
-    if (wanted <= free || job->options->force)
+    uint64_t free = free_bytes(store);
+    if (wanted <= free)
         return STATUS_OK;
     return error_fail(err, EX_UNAVAILABLE,
-                      "list import: about %s entries need %s MB on the disk of '%s', which has %s "
+                      "%s: about %s entries need %s MB on the disk of '%s', which has %s "
                       "MB free; --force tries it",
-                      figure_whole(entries, numbers[0]), figure_whole(wanted / MB, numbers[1]),
-                      job->store_path, figure_whole(free / MB, numbers[2]));
+                      who, figure_whole(entries, numbers[0]), figure_whole(wanted / MB, numbers[1]),
+                      store, figure_whole(free / MB, numbers[2]));
+}
+
+static enum status check_room(struct job *job, struct error *err)
+{
+    uint64_t entries;
+    TRY(list_source_estimate(&job->source_settings, &entries, &job->bytes_total, err));
+    return job->options->force ? STATUS_OK
+                               : list_check_room("list import", job->store_path, entries, err);
+}
+
+size_t list_sort_bytes(uint64_t memory_mb, uint32_t lanes)
+{
+    uint64_t bytes = memory_mb * MB / lanes / 2; /* twice in a lane */
+    bytes = bytes < SORT_BYTES_MIN ? SORT_BYTES_MIN : bytes;
+    return bytes > SORT_BYTES_MAX ? SORT_BYTES_MAX : (size_t)bytes;
 }
 
 static enum status open_import(struct job *job, struct error *err)
 {
-    uint64_t sort_bytes = job->options->memory_mb * MB / job->threads / 2; /* twice in a lane */
-    sort_bytes = sort_bytes < SORT_BYTES_MIN ? SORT_BYTES_MIN : sort_bytes;
     const struct store_import_settings settings = {
         .path = job->store_path,
         .key = job->key,
         .canonical_hash = rule_data_canonical_hash(job->rules),
         .lanes = job->threads,
-        .sort_bytes = sort_bytes > SORT_BYTES_MAX ? SORT_BYTES_MAX : (size_t)sort_bytes,
+        .sort_bytes = list_sort_bytes(job->options->memory_mb, job->threads),
         .replaces = job->options->replace};
     return store_import_open(&settings, &job->import, err);
 }
@@ -483,6 +494,7 @@ static enum status build(struct job *job, struct store_ingested *ingested, bool 
     bool has_some;
     struct store_import_feed feed = {.origin = list_source_origin(job->source, &has_some)};
     feed.offsets_count = list_source_offsets(job->source, &feed.offsets);
+    feed.is_from_files = !*feed.origin;
     if (has_some && !*feed.origin)
         (void)fprintf(stderr, "checkit: list import: the export's place in the feed is not taken: "
                               "it counts for one export alone; the feed is read from its "

@@ -1,9 +1,24 @@
-/* list_import.h - `checkit list import`: a store from list files, for command_list.c. */
+/* list_import.h - `checkit list import`: a store from list files. */
 #ifndef CHECKIT_LIST_IMPORT_H
 #define CHECKIT_LIST_IMPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
 
 #include "pipeline/run/command.h"
 
 command_run list_import;
+
+/* --- of who builds a store (store_import.h) --- */
+
+enum { LIST_SORT_MB_MIN = 16, LIST_SORT_MB_MAX = 65536 };
+
+/* The share of a lane: memory_mb is for all of them. */
+size_t list_sort_bytes(uint64_t memory_mb, uint32_t lanes);
+
+/* Whether a store of so many entries can be built on the disk of that store. EX_UNAVAILABLE: it is
+ * too small, and --force tries it; who: the command that says so. */
+enum status list_check_room(const char *who, const char *store, uint64_t entries,
+                            struct error *err) MUST_USE;
 
 #endif

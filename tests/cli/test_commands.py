@@ -89,7 +89,7 @@ class Main(Case):
         self.fails("scren", code=64, error="unknown command 'scren': is 'screen' meant?")
         self.fails("help", "kye", code=64, error="unknown command 'kye': is 'key' meant?")
         self.fails("key", "nwe", code=64, error="unknown command 'key nwe': is 'new' meant?")
-        self.fails("key", code=64, error="key: a command is missing: one of new")
+        self.fails("key", code=64, error="key: a command is missing: one of new, rotate")
         self.fails(
             "help", "a", "b", "c", "d", code=64, error="help: 'd' is one argument too many"
         )
