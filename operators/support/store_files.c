@@ -116,20 +116,37 @@ enum status store_look_into_folder(const char *path, struct error *err)
     return look_for_store(path, false, &is_new, err);
 }
 
-int64_t store_files_written_ms(const char *path)
+/* Of all files in it. */
+struct folder_sum {
+    int64_t newest_ms; /* wall clock */
+    uint64_t bytes;
+};
+
+static struct folder_sum sum_files(const char *path)
 {
-    int64_t newest_ms = 0;
+    struct folder_sum sum = {0};
     DIR *folder = opendir(path);
     for (struct dirent *item = folder ? readdir(folder) : NULL; item; item = readdir(folder)) {
         struct stat info;
         if (fstatat(dirfd(folder), item->d_name, &info, 0) != 0 || !S_ISREG(info.st_mode))
             continue;
         int64_t written_ms = (int64_t)info.st_mtim.tv_sec * 1000 + info.st_mtim.tv_nsec / 1000000;
-        newest_ms = written_ms > newest_ms ? written_ms : newest_ms;
+        sum.newest_ms = written_ms > sum.newest_ms ? written_ms : sum.newest_ms;
+        sum.bytes += (uint64_t)info.st_size;
     }
     if (folder)
         (void)closedir(folder);
-    return newest_ms;
+    return sum;
+}
+
+int64_t store_files_written_ms(const char *path)
+{
+    return sum_files(path).newest_ms;
+}
+
+uint64_t store_files_bytes(const char *path)
+{
+    return sum_files(path).bytes;
 }
 
 void store_remove_sst_files(const char *path)

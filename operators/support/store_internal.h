@@ -656,6 +656,9 @@ enum status store_look_into_folder(const char *path, struct error *err) MUST_USE
 /* When a file in it was last written, wall clock; 0: there is none. */
 int64_t store_files_written_ms(const char *path);
 
+/* What its files take on disk, about. */
+uint64_t store_files_bytes(const char *path);
+
 /* Whether RocksDB has finished creating one there, or an import has begun. */
 bool store_folder_is_store(const char *path);
 

@@ -155,3 +155,8 @@ enum status store_rotate(const struct store_rotation *asked, struct store_rotate
     memory_free(rotation.lanes_memory);
     return status;
 }
+
+uint64_t store_rotate_bytes(const char *path)
+{
+    return store_files_bytes(path) * 5 / 2;
+}

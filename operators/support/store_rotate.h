@@ -6,7 +6,7 @@
  * other. What the store knows goes along: origin and offsets of the feed, that it was caught up,
  * what its canonical forms stand on, and that it was built from files.
  *
- * Disk beside the store that is read: store_import_bytes of its entries.
+ * Disk beside the store that is read: store_rotate_bytes at its most.
  */
 #ifndef CHECKIT_STORE_ROTATE_H
 #define CHECKIT_STORE_ROTATE_H
@@ -35,5 +35,8 @@ struct store_rotated {
  * After a failure the store is as it was. */
 enum status store_rotate(const struct store_rotation *rotation, struct store_rotated *out,
                          struct error *err) MUST_USE;
+
+/* Two and a half times what the files of the store take. */
+uint64_t store_rotate_bytes(const char *path);
 
 #endif

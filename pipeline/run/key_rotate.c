@@ -264,7 +264,8 @@ static enum status run(struct job *job, const struct config *config, struct erro
         return STATUS_OK;
     }
     if (!options->force)
-        TRY(list_check_room("key rotate", config->store_path, entries, err));
+        TRY(list_check_room("key rotate: the new store and what is sorted for it",
+                            config->store_path, store_rotate_bytes(job->source.path), err));
     TRY(make_new_key(job, err));
     TRY(rotate(job, entries, &rotated, err));
     printf("rotated   %s: %s live entries, %s withdrawn, in %.1f s\n", config->store_path,

@@ -411,26 +411,29 @@ static uint64_t free_bytes(const char *path)
     return is_known ? (uint64_t)info.f_bavail * info.f_frsize : UINT64_MAX;
 }
 
-enum status list_check_room(const char *who, const char *store, uint64_t entries, struct error *err)
+enum status list_check_room(const char *what, const char *store, uint64_t wanted, struct error *err)
 {
-    char numbers[3][FIGURE_SIZE];
-    uint64_t wanted = store_import_bytes(entries);
+    char numbers[2][FIGURE_SIZE];
     uint64_t free = free_bytes(store);
     if (wanted <= free)
         return STATUS_OK;
     return error_fail(err, EX_UNAVAILABLE,
-                      "%s: about %s entries need %s MB on the disk of '%s', which has %s "
-                      "MB free; --force tries it",
-                      who, figure_whole(entries, numbers[0]), figure_whole(wanted / MB, numbers[1]),
-                      store, figure_whole(free / MB, numbers[2]));
+                      "%s need %s MB on the disk of '%s', which has %s MB free; --force tries it",
+                      what, figure_whole(wanted / MB, numbers[0]), store,
+                      figure_whole(free / MB, numbers[1]));
 }
 
 static enum status check_room(struct job *job, struct error *err)
 {
+    char what[SUMMARY_SIZE];
+    char number[FIGURE_SIZE];
     uint64_t entries;
     TRY(list_source_estimate(&job->source_settings, &entries, &job->bytes_total, err));
-    return job->options->force ? STATUS_OK
-                               : list_check_room("list import", job->store_path, entries, err);
+    (void)snprintf(what, sizeof what, "list import: about %s entries",
+                   figure_whole(entries, number));
+    return job->options->force
+               ? STATUS_OK
+               : list_check_room(what, job->store_path, store_import_bytes(entries), err);
 }
 
 size_t list_sort_bytes(uint64_t memory_mb, uint32_t lanes)

@@ -281,6 +281,13 @@ class Refusals(Case):
         self.assertIn("Corruption", errors)
         self.assertEqual(self.left(), ["store"])
 
+    def test_a_disk_that_is_too_small(self):
+        self.load()
+        with (self.store / "999999.sst").open("w") as out:
+            out.truncate(1 << 42)
+        self.refused(69, "need 10,485,7")
+        self.rotate("--force")
+
     def test_wrong_use(self):
         for arguments in ([], ["-c", self.config], ["--new-store-key", self.new_key],
                           ["-c", self.config, "--new-store-key", self.new_key, "more"],
