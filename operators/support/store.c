@@ -1,3 +1,8 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "operators/support/store_internal.h"
 #include "pipeline/base/memory.h"
 
@@ -7,6 +12,8 @@ static struct store *new_store(const char *path, const struct store_key *key, ui
     struct store *store = memory_new(1, sizeof *store);
     const char *shown = path ? path : in_memory;
     store->path = memory_copy_text(shown, strlen(shown));
+    store->place = memory_copy_text(shown, strlen(shown));
+    store->folder = -1;
     store->in_memory = path == NULL;
     store->key = key;
     store->filter_keys_min = FILTER_KEYS_MIN;
@@ -44,6 +51,22 @@ enum status store_open(const char *path, const struct store_key *key, uint64_t c
                        uint32_t readers, struct store **out, struct error *err)
 {
     return open_store(new_store(path, key, readers), canonical_hash, out, err);
+}
+
+enum status store_open_movable(const char *path, const char *name, const struct store_key *key,
+                               uint64_t canonical_hash, uint32_t readers, struct store **out,
+                               struct error *err)
+{
+    enum { PLACE_SIZE = 32 };
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return error_fail(err, EX_CONFIG, "store '%s' cannot be opened: %s", path, strerror(errno));
+    struct store *store = new_store(name, key, readers);
+    memory_free(store->place);
+    store->place = memory_new(PLACE_SIZE, 1);
+    store->folder = folder;
+    (void)snprintf(store->place, PLACE_SIZE, "/proc/self/fd/%d", folder);
+    return open_store(store, canonical_hash, out, err);
 }
 
 enum status store_open_read_only(const char *path, const char *logs, const struct store_key *key,
@@ -108,6 +131,9 @@ void store_close(struct store *store)
     (void)pthread_mutex_destroy(&store->published->lock);
     memory_free(store->published);
     memory_free(store->origin);
+    if (store->folder >= 0)
+        (void)close(store->folder);
+    memory_free(store->place);
     memory_free(store->path);
     memory_free(store);
 }

@@ -67,6 +67,12 @@ enum status store_open(const char *path, const struct store_key *key, uint64_t c
                        uint32_t readers, struct store **out, struct error *err) MUST_USE;
 void store_close(struct store *store);
 
+/* The same of a store whose directory may be renamed while it is open; name: of it in messages.
+ * Other than store_open it makes none. */
+enum status store_open_movable(const char *path, const char *name, const struct store_key *key,
+                               uint64_t canonical_hash, uint32_t readers, struct store **out,
+                               struct error *err) MUST_USE;
+
 /* The same list for reading alone, beside the process that has it open: as it stands at this
  * moment, whatever comes afterwards. It changes nothing on disk; RocksDB's own log goes to the
  * folder logs. EX_CONFIG when there is no store; EX_UNAVAILABLE while its first load is under way,

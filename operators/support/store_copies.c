@@ -238,7 +238,7 @@ enum status store_checkpoint(struct store *store, const char *path, struct error
         return store_db_error(store, "checkpoint", message, err);
     /* Afterwards: what belongs to a later state than the checkpoint is known as such, what belongs
      * to an earlier one is not. */
-    return take_folder(store->path, path, false, err);
+    return take_folder(store->place, path, false, err);
 }
 
 /* --- directories ---------------------------------------------------------------------------- */

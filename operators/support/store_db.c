@@ -60,7 +60,7 @@ enum status store_db_error(const struct store *store, const char *doing, char *m
     if (exit_code == EX_DATAERR && store->read_only)
         exit_code = EX_UNAVAILABLE; /* a file may just have gone; its own process will know */
     if (exit_code == EX_DATAERR && !store->in_memory)
-        store_mark_damaged(store->path);
+        store_mark_damaged(store->place);
     if (is_locked(message))
         (void)error_fail(err, EX_UNAVAILABLE,
                          "store '%s' is in use by another process: one process has one store",
@@ -75,7 +75,7 @@ enum status store_damaged(const struct store *store, enum family family, const c
                           struct error *err)
 {
     if (!store->in_memory && !store->read_only)
-        store_mark_damaged(store->path);
+        store_mark_damaged(store->place);
     return error_fail(err, EX_DATAERR,
                       "store '%s' is damaged, family %s: %s; it has to be built again", store->path,
                       family_names[family], what);
@@ -216,8 +216,8 @@ static rocksdb_t *open_listed(const struct store *store, const rocksdb_options_t
     const rocksdb_options_t *const *each = (const rocksdb_options_t *const *)list->options;
     if (store->read_only)
         return rocksdb_open_for_read_only_column_families(
-            options, store->path, (int)list->count, list->names, each, list->handles, 0, message);
-    return rocksdb_open_column_families(options, store->path, (int)list->count, list->names, each,
+            options, store->place, (int)list->count, list->names, each, list->handles, 0, message);
+    return rocksdb_open_column_families(options, store->place, (int)list->count, list->names, each,
                                         list->handles, message);
 }
 
@@ -269,15 +269,15 @@ static enum status open_database(struct store *store, const rocksdb_options_t *o
 {
     bool is_new = !store->read_only;
     if (store->read_only)
-        TRY(store_look_into_folder(store->path, err));
+        TRY(store_look_into_folder(store->place, err));
     else if (!store->in_memory)
-        TRY(store_prepare_folder(store->path, &is_new, err));
+        TRY(store_prepare_folder(store->place, &is_new, err));
     if (is_new)
         return open_families(store, options, NULL, 0, err);
 
     char *message = NULL;
     size_t count = 0;
-    char **found = rocksdb_list_column_families(options, store->path, &count, &message);
+    char **found = rocksdb_list_column_families(options, store->place, &count, &message);
     enum status status = message ? store_db_error(store, "list families", message, err)
                                  : check_families(store, found, count, err);
     if (status == STATUS_OK)
@@ -309,7 +309,7 @@ enum status store_db_open_meta(struct store *store, struct error *err)
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_options_set_info_log_level(options, INFO_LOG_FATAL);
     const rocksdb_options_t *all[] = {options, options};
-    store->db = rocksdb_open_for_read_only_column_families(options, store->path, 2, names, all,
+    store->db = rocksdb_open_for_read_only_column_families(options, store->place, 2, names, all,
                                                            handles, 0, &message);
     rocksdb_options_destroy(options);
     store->families[FAMILY_DEFAULT] = handles[0];

@@ -25,9 +25,9 @@ static const char file_name[] = "filter";
 
 static char *path_of(const struct store *store)
 {
-    size_t size = strlen(store->path) + 1 + sizeof file_name;
+    size_t size = strlen(store->place) + 1 + sizeof file_name;
     char *path = memory_new(size, 1);
-    (void)snprintf(path, size, "%s/%s", store->path, file_name);
+    (void)snprintf(path, size, "%s/%s", store->place, file_name);
     return path;
 }
 

@@ -20,7 +20,7 @@ enum status store_ingest_begin_lanes(struct store *store, uint32_t lanes, size_t
     ingest->lanes = memory_new(lanes, sizeof *ingest->lanes);
     ingest->lanes_count = lanes;
     (void)pthread_mutex_init(&ingest->filter_lock, NULL);
-    const char *folder = store->in_memory ? NULL : store->path;
+    const char *folder = store->in_memory ? NULL : store->place;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < lanes && status == STATUS_OK; i++)
         status = store_lane_open(store, folder, sort_bytes, &ingest->lanes[i], err);

@@ -89,7 +89,7 @@ static enum status open_lost(struct store_part *part, struct error *err)
     if (part->lost)
         return STATUS_OK;
     TRY(key_prf_open(store->key, &part->prf, err));
-    return sorter_open(store->in_memory ? NULL : store->path, LOST_BYTES, &part->lost, err);
+    return sorter_open(store->in_memory ? NULL : store->place, LOST_BYTES, &part->lost, err);
 }
 
 static enum status lose_key(struct store_part *part, enum due_kind kind,

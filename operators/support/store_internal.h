@@ -241,7 +241,9 @@ struct store_published {
 };
 
 struct store {
-    char *path;                  /* owned; as given, or "(memory)" */
+    char *path;  /* owned; as given, or "(memory)": what messages say */
+    char *place; /* owned; where its files are: path, or a name for folder that outlives renames */
+    int folder;  /* the directory, or -1 */
     const struct store_key *key; /* borrowed until store_close */
     bool in_memory;
     bool is_importing;       /* it may lack its `complete` record */

@@ -227,7 +227,7 @@ static enum status check_canonical(const struct store *store, uint64_t canonical
 static enum status check_complete(const struct store *store, struct error *err)
 {
     size_t size;
-    if (store->is_importing || store->in_memory || !store_is_from_files(store->path))
+    if (store->is_importing || store->in_memory || !store_is_from_files(store->place))
         return STATUS_OK;
     TRY(get_meta(store, key_complete, NULL, 0, &size, err));
     return size != SIZE_MAX ? STATUS_OK
@@ -341,7 +341,7 @@ static enum status forget_broken_load(struct store *store, struct error *err)
     TRY(store_db_empty_family(store, FAMILY_POINTS, err));
     TRY(store_db_empty_family(store, FAMILY_NUMBERS, err));
     TRY(store_db_empty_family(store, FAMILY_RANGES, err));
-    store_remove_sst_files(store->path);
+    store_remove_sst_files(store->place);
     store_put_loading(store, false);
     TRY(store_db_write(store, err));
     return store_sync(store, err);
@@ -415,12 +415,14 @@ enum status store_look(const char *path, const struct store_key *key, struct sto
     struct store *store = memory_new(1, sizeof *store);
     *out = (struct store_summary){.written_ms = store_files_written_ms(path)};
     store->path = memory_copy_text(path, strlen(path));
+    store->place = memory_copy_text(path, strlen(path));
     store->key = key;
     store->in_memory = true; /* so that damage leaves no mark: that is for who owns it */
     enum status status = store_db_open_meta(store, err);
     if (status == STATUS_OK)
         status = look(store, out, err);
     store_db_close(store);
+    memory_free(store->place);
     memory_free(store->path);
     memory_free(store);
     return status;

@@ -31,7 +31,7 @@ static enum status open_from(struct rotation *rotation, struct error *err)
     const struct store_rotation *asked = rotation->asked;
     store_close(rotation->from);
     rotation->from = NULL;
-    return store_inspect(asked->path, asked->logs, asked->old_key, &rotation->from, err);
+    return store_inspect(asked->from, asked->logs, asked->old_key, &rotation->from, err);
 }
 
 /* Opened once more when nobody else can change it any more. */
@@ -49,7 +49,7 @@ static enum status open_both(struct rotation *rotation, struct error *err)
     TRY(open_from(rotation, err));
     if (rotation->from->canonical_hash != settings.canonical_hash)
         return error_fail(err, EX_UNAVAILABLE, "store '%s' has just become another: try again",
-                          asked->path);
+                          asked->from);
     store_put_key_file(store_import_store(rotation->import), asked->old_key, asked->new_key_path);
     return STATUS_OK;
 }
@@ -133,7 +133,7 @@ static enum status finish(struct rotation *rotation, struct error *err)
                                            .offsets = from->applied.items,
                                            .offsets_count = from->applied.count,
                                            .was_caught_up = store_was_caught_up(from),
-                                           .is_from_files = store_is_from_files(asked->path)};
+                                           .is_from_files = store_is_from_files(asked->from)};
     struct store_ingested ingested;
     bool replaced;
     return store_import_finish(rotation->import, &feed, asked->tell, asked->scan.state, &ingested,

@@ -15,7 +15,8 @@
 
 /* Everything is borrowed until store_rotate returns. */
 struct store_rotation {
-    const char *path; /* of the store; the one before is kept as PATH.replaced */
+    const char *from; /* the store that is read */
+    const char *path; /* where the new one is to be: what is there is kept as PATH.replaced */
     const char *logs; /* the folder of RocksDB's log of what is read */
     const struct store_key *old_key;
     const struct store_key *new_key;
@@ -30,9 +31,10 @@ struct store_rotated {
     uint64_t withdrawn;
 };
 
-/* Nobody may have the store open, nor can meanwhile: EX_UNAVAILABLE. EX_CONFIG: there is none, or
- * another key's; EX_DATAERR: an entry cannot be read, or there are not as many as were counted.
- * After a failure the store is as it was. */
+/* Nobody may have the store at path open, nor can meanwhile: EX_UNAVAILABLE. Nor may `from`, when
+ * it is another, be written to: a checkpoint. EX_CONFIG: there is none, or another key's;
+ * EX_DATAERR: an entry cannot be read, or there are not as many as were counted. After a failure
+ * the store is as it was. */
 enum status store_rotate(const struct store_rotation *rotation, struct store_rotated *out,
                          struct error *err) MUST_USE;
 

@@ -51,9 +51,9 @@ static enum status begin_file(struct store_sst *sst, struct error *err)
     if (sst->paths_count == FILES_MAX)
         return error_fail(err, EX_UNAVAILABLE, "store '%s': the list is too long for a first load",
                           sst->store->path);
-    size_t size = strlen(sst->store->path) + NAME_SIZE;
+    size_t size = strlen(sst->store->place) + NAME_SIZE;
     char *path = memory_new(size, 1);
-    (void)snprintf(path, size, "%s/" STORE_SST_PREFIX "%d-%u-%u.sst", sst->store->path,
+    (void)snprintf(path, size, "%s/" STORE_SST_PREFIX "%d-%u-%u.sst", sst->store->place,
                    (int)sst->family, (unsigned)sst->part, (unsigned)sst->paths_count);
     sst->paths[sst->paths_count++] = path;
     sst->writer = rocksdb_sstfilewriter_create(sst->env_options, sst->options);

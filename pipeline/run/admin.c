@@ -16,6 +16,7 @@ enum {
     CODE_OK = 200,
     CODE_WRONG = 400,
     CODE_NOT_FOUND = 404,
+    CODE_NOT_NOW = 409,
     CODE_FAULT = 500,
     CODE_NO_STORE = 503,
     DEADLINE_MS = 10 * 60 * 1000 /* a checkpoint to another file system is a copy */
@@ -24,6 +25,7 @@ enum {
 struct admin {
     const struct config *config;
     const struct rule_data *rules;
+    struct rotation *rotation;
     struct http *http;
     pthread_mutex_t lock; /* held while the store is used */
     struct store *store;
@@ -107,6 +109,29 @@ static uint32_t make_checkpoint(const struct admin *admin, const char *name, str
     return write_json(json, CODE_OK, body);
 }
 
+static uint32_t answer_rotation(void *state, const char *argument, struct buffer *body)
+{
+    struct admin *admin = state;
+    char why[ERROR_TEXT_SIZE];
+    struct json *json = json_new_object();
+    (void)argument;
+    enum rotation_state now = rotation_now(admin->rotation, why);
+    json_put_text(json, "state", rotation_state_name(now));
+    if (now == ROTATION_FAILED)
+        json_put_text(json, "error", why);
+    return write_json(json, CODE_OK, body);
+}
+
+static uint32_t answer_rotate(void *state, const char *key_path, struct buffer *body)
+{
+    struct admin *admin = state;
+    if (!key_path || key_path[0] != '/' || strlen(key_path) >= PATH_MAX)
+        return fault(CODE_WRONG, "key is missing, or no absolute path", body);
+    if (!rotation_ask(admin->rotation, key_path))
+        return fault(CODE_NOT_NOW, "a rotation is under way, or nothing is screened now", body);
+    return answer_rotation(state, NULL, body);
+}
+
 static uint32_t answer_entry(void *state, const char *id, struct buffer *body)
 {
     return answer(state, id, body, write_entry);
@@ -135,6 +160,15 @@ static const struct http_path paths[] = {{.path = "/entry",
                                           .answer_asked = answer_checkpoint,
                                           .argument = "name",
                                           .is_post = true},
+                                         {.path = "/rotate",
+                                          .content_type = "application/json",
+                                          .answer_asked = answer_rotate,
+                                          .argument = "key",
+                                          .is_post = true},
+                                         {.path = "/rotation",
+                                          .content_type = "application/json",
+                                          .answer_asked = answer_rotation,
+                                          .argument = ""},
                                          {0}};
 
 /* --- interface ------------------------------------------------------------------------------ */
@@ -148,7 +182,7 @@ static bool is_too_long_by_itself(const struct config *config)
 }
 
 enum status admin_open(const struct config *config, const struct rule_data *rules,
-                       struct admin **out, struct error *err)
+                       struct rotation *rotation, struct admin **out, struct error *err)
 {
     *out = NULL;
     if (!config->store_socket)
@@ -162,6 +196,7 @@ enum status admin_open(const struct config *config, const struct rule_data *rule
     struct admin *admin = memory_new(1, sizeof *admin);
     admin->config = config;
     admin->rules = rules;
+    admin->rotation = rotation;
     (void)pthread_mutex_init(&admin->lock, NULL);
     const struct http_settings settings = {
         .socket = config->store_socket, .paths = paths, .state = admin, .deadline_ms = DEADLINE_MS};

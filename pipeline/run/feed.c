@@ -542,6 +542,12 @@ void feed_tell_lag(struct feed *feed, struct lag *lag)
     feed->lag = lag;
 }
 
+void feed_take_over(struct feed *feed, struct list_state *list, struct lag *lag)
+{
+    feed->settings.list = list;
+    feed->lag = lag;
+}
+
 void feed_close(struct feed *feed)
 {
     if (!feed)

@@ -35,6 +35,10 @@ void feed_close(struct feed *feed);
 /* From now on it tells there how far it is behind; borrowed until feed_close. */
 void feed_tell_lag(struct feed *feed, struct lag *lag);
 
+/* From the next step on it tells list and lag, which another feed has told up to now: it follows a
+ * store that has taken the place of that one's. */
+void feed_take_over(struct feed *feed, struct list_state *list, struct lag *lag);
+
 /* STATUS_ABORT: the store does not belong to this topic (re-created, or changes deleted before they
  * were read): it must be set aside and read anew from the beginning. */
 enum status feed_step(struct feed *feed, struct error *err) MUST_USE;

@@ -1,6 +1,7 @@
 #include "pipeline/run/heartbeat.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,9 +27,10 @@ static const uint64_t ns_per_s = 1000000000;
 
 struct heartbeat {
     struct heartbeat_settings settings;
-    char own[EVENT_ID_SIZE]; /* what the ids of its events begin with */
-    uint64_t number;         /* of the last beat */
-    bool is_awaited;         /* its alert was not seen yet */
+    pthread_mutex_t store_lock; /* held while settings.store is used */
+    char own[EVENT_ID_SIZE];    /* what the ids of its events begin with */
+    uint64_t number;            /* of the last beat */
+    bool is_awaited;            /* its alert was not seen yet */
     uint64_t next_ns;
     uint32_t schema_id;
     struct kafka_producer *producer; /* NULL: not open, as the reader */
@@ -166,13 +168,15 @@ static bool has_clients(struct heartbeat *heartbeat)
 
 /* --- the round ------------------------------------------------------------------------------ */
 
-static bool has_entry(const struct heartbeat *heartbeat)
+static bool has_entry(struct heartbeat *heartbeat)
 {
     struct entry entry;
     struct error err = {0};
     bool found = false;
+    (void)pthread_mutex_lock(&heartbeat->store_lock);
     enum status status =
         store_get(heartbeat->settings.store, bytes_of_text(TEST_ENTRY_ID), &entry, &found, &err);
+    (void)pthread_mutex_unlock(&heartbeat->store_lock);
     return status == STATUS_OK && found && entry.is_live && (entry.flags & ENTRY_TEST);
 }
 
@@ -246,6 +250,7 @@ struct heartbeat *heartbeat_open(const struct heartbeat_settings *settings)
 {
     struct heartbeat *heartbeat = memory_new(1, sizeof *heartbeat);
     heartbeat->settings = *settings;
+    (void)pthread_mutex_init(&heartbeat->store_lock, NULL);
     uint64_t nonce; /* of another start, and of another process, none counts */
     random_secret(&nonce, sizeof nonce);
     (void)snprintf(heartbeat->own, sizeof heartbeat->own, "heartbeat-%016" PRIx64 "-", nonce);
@@ -257,5 +262,15 @@ void heartbeat_close(struct heartbeat *heartbeat)
     if (!heartbeat)
         return;
     close_clients(heartbeat);
+    (void)pthread_mutex_destroy(&heartbeat->store_lock);
     memory_free(heartbeat);
+}
+
+void heartbeat_show_store(struct heartbeat *heartbeat, struct store *store)
+{
+    if (!heartbeat)
+        return;
+    (void)pthread_mutex_lock(&heartbeat->store_lock);
+    heartbeat->settings.store = store;
+    (void)pthread_mutex_unlock(&heartbeat->store_lock);
 }

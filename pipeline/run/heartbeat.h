@@ -65,6 +65,9 @@ void heartbeat_close(struct heartbeat *heartbeat);
 
 void heartbeat_step(struct heartbeat *heartbeat);
 
+/* Any thread: when it returns the store before is not used any more. heartbeat may be NULL. */
+void heartbeat_show_store(struct heartbeat *heartbeat, struct store *store);
+
 /* The event of a beat, behind the wire prefix; borrows buffer. data NULL: it does not fit. */
 struct bytes heartbeat_encode(const char *event_id, const char *journey, int64_t time_ms,
                               uint32_t schema_id, void *buffer, size_t capacity);

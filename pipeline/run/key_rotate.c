@@ -14,7 +14,10 @@
 #include "pipeline/run/figures.h"
 #include "pipeline/run/list_import.h"
 #include "pipeline/run/list_store.h"
+#include "pipeline/run/rotation.h"
 #include "pipeline/run/signals.h"
+
+enum { ASK_MS = 100 };
 
 struct options {
     const char *config;
@@ -76,9 +79,9 @@ static const struct arguments_command command = {
     .summary =
         "Builds the store again under a new key, from all its entries, withdrawn ones too, and\n"
         "what it knows of the feed; then the new one takes its place and the one before is kept\n"
-        "as STORE.replaced. Refuses while a process has the store open. Until the new one is\n"
-        "whole the old one stands as it was. The configuration is not changed: what it has to\n"
-        "say then is printed.",
+        "as STORE.replaced. Of a store in use a checkpoint is read, and the process that screens\n"
+        "goes over to the new store without a stop. Until the new one is whole the old one\n"
+        "stands as it was. The configuration is not changed: what it has to say then is printed.",
     .arguments = arguments,
     .examples = "checkit key rotate -c checkit.yaml --new-store-key /etc/checkit/store-2.key",
     .exits = exits};
@@ -89,6 +92,7 @@ struct job {
     struct list_store source;
     struct store_key *new_key;
     char new_key_path[PATH_MAX]; /* absolute, once the file is there */
+    char path[PATH_MAX];         /* where the new store is built */
     struct progress progress;
 };
 
@@ -197,7 +201,8 @@ static enum status rotate(struct job *job, uint64_t entries, struct store_rotate
                           struct error *err)
 {
     const struct options *options = job->options;
-    struct store_rotation rotation = {.path = job->source.path,
+    struct store_rotation rotation = {.from = job->source.path,
+                                      .path = job->path,
                                       .old_key = job->source.key,
                                       .new_key = job->new_key,
                                       .new_key_path = job->new_key_path,
@@ -236,41 +241,120 @@ static enum status look(struct job *job, uint64_t *entries, bool *is_done, struc
     return STATUS_OK;
 }
 
-static enum status check_use(const struct list_store *source, struct error *err)
+/* --- a list in use -------------------------------------------------------------------------- */
+
+/* Where it is built beside the list in use, whose process is asked to take it. What an earlier
+ * command has left there is removed. */
+static enum status choose_place(struct job *job, struct error *err)
 {
-    if (!source->client)
+    const struct list_store *source = &job->source;
+    char target[LIST_TARGET_SIZE];
+    int64_t process = 0;
+    if (!source->client) {
+        (void)snprintf(job->path, sizeof job->path, "%s", source->path);
         return STATUS_OK;
-    return error_fail(err, EX_UNAVAILABLE,
-                      "store '%s' is in use: stop the process that answers at '%s' first",
-                      source->store, source->config->store_socket);
+    }
+    if (!rotation_path(source->store, job->path))
+        return error_fail(err, EX_CONFIG, "store '%s': too long a path", source->store);
+    TRY(list_store_target("/rotate?key=", job->options->new_store_key, target, err));
+    if (!is_there(job->path))
+        return STATUS_OK;
+    TRY(store_user(job->path, &process, err));
+    if (process != 0)
+        return error_fail(err, EX_UNAVAILABLE, "'%s' is in use: a rotation is under way",
+                          job->path);
+    return store_remove(job->path, err);
+}
+
+/* *is_over: it is done; else it goes on. */
+static enum status take_answer(const struct list_store *source, const struct json *answer,
+                               bool *is_over, struct error *err)
+{
+    const char *state = json_text(json_member(answer, "state"));
+    const char *why = json_text(json_member(answer, "error"));
+    if (!state || strcmp(state, rotation_state_name(ROTATION_FAILED)) == 0 ||
+        strcmp(state, rotation_state_name(ROTATION_OFF)) == 0)
+        return error_fail(err, EX_UNAVAILABLE, "the process at '%s' has not taken the new key: %s",
+                          source->config->store_socket, why ? why : "it stops");
+    *is_over = strcmp(state, rotation_state_name(ROTATION_DONE)) == 0;
+    return STATUS_OK;
+}
+
+static enum status ask(struct job *job, const char *target, bool is_post, bool *is_over,
+                       struct error *err)
+{
+    struct json *answer = NULL;
+    uint32_t code = 0;
+    TRY(list_store_ask(&job->source, target, is_post, &code, &answer, err));
+    enum status status = take_answer(&job->source, answer, is_over, err);
+    json_close(answer);
+    return status;
+}
+
+static enum status hand_over(struct job *job, struct error *err)
+{
+    char target[LIST_TARGET_SIZE];
+    bool is_over = false;
+    if (!job->source.client)
+        return STATUS_OK;
+    TRY(list_store_target("/rotate?key=", job->new_key_path, target, err));
+    TRY(ask(job, target, true, &is_over, err));
+    while (!is_over) {
+        if (signals_wait(NULL, ASK_MS))
+            return error_fail(err, EX_UNAVAILABLE,
+                              "stopped; the process at '%s' goes on to take the new key by itself",
+                              job->source.config->store_socket);
+        TRY(ask(job, "/rotation", false, &is_over, err));
+    }
+    return STATUS_OK;
+}
+
+/* --- the command ---------------------------------------------------------------------------- */
+
+/* What root makes another user's process could not open. */
+static enum status check_owner(const struct config *config, struct error *err)
+{
+    struct stat info;
+    if (lstat(config->store_path, &info) != 0 || info.st_uid == geteuid())
+        return STATUS_OK;
+    return error_fail(err, EX_UNAVAILABLE, "store '%s' is another user's: rotate as that user",
+                      config->store_path);
+}
+
+static enum status build(struct job *job, struct store_rotated *rotated, bool *is_done,
+                         struct error *err)
+{
+    uint64_t entries = 0;
+    if (is_there(job->options->new_store_key))
+        TRY(open_new_key(job, err));
+    TRY(look(job, &entries, is_done, err));
+    if (*is_done)
+        return STATUS_OK;
+    TRY(choose_place(job, err));
+    if (!job->options->force)
+        TRY(list_check_room("key rotate: the new store and what is sorted for it",
+                            job->source.store, store_rotate_bytes(job->source.path), err));
+    TRY(make_new_key(job, err));
+    TRY(rotate(job, entries, rotated, err));
+    return hand_over(job, err);
 }
 
 static enum status run(struct job *job, const struct config *config, struct error *err)
 {
-    const struct options *options = job->options;
     uint64_t began_ns = clock_monotonic_ns();
-    uint64_t entries = 0;
     bool is_done = false;
     struct store_rotated rotated;
     char numbers[2][FIGURE_SIZE];
     TRY(list_store_open(&job->source, config, NULL, err));
-    TRY(check_use(&job->source, err));
-    if (is_there(options->new_store_key))
-        TRY(open_new_key(job, err));
-    TRY(look(job, &entries, &is_done, err));
-    if (is_done) {
+    TRY(check_owner(config, err));
+    TRY(build(job, &rotated, &is_done, err));
+    if (is_done)
         printf("rotated   %s already\n", config->store_path);
-        tell_end(job);
-        return STATUS_OK;
-    }
-    if (!options->force)
-        TRY(list_check_room("key rotate: the new store and what is sorted for it",
-                            config->store_path, store_rotate_bytes(job->source.path), err));
-    TRY(make_new_key(job, err));
-    TRY(rotate(job, entries, &rotated, err));
-    printf("rotated   %s: %s live entries, %s withdrawn, in %.1f s\n", config->store_path,
-           figure_whole(rotated.live, numbers[0]), figure_whole(rotated.withdrawn, numbers[1]),
-           (double)(clock_monotonic_ns() - began_ns) / 1e9);
+    else
+        printf("rotated   %s: %s live entries, %s withdrawn, in %.1f s%s\n", config->store_path,
+               figure_whole(rotated.live, numbers[0]), figure_whole(rotated.withdrawn, numbers[1]),
+               (double)(clock_monotonic_ns() - began_ns) / 1e9,
+               job->source.client ? "; it is screened with" : "");
     tell_end(job);
     return STATUS_OK;
 }

@@ -40,6 +40,26 @@ void line_close(struct line *line)
     }
 }
 
+/* They keep the environment, or what they made with its key. */
+static bool reads_store(const struct operator_step *step)
+{
+    return step == &match_step || step == &alert_step;
+}
+
+enum status line_take_store(struct line *line, const struct environment *environment,
+                            struct error *err)
+{
+    for (uint32_t i = 0; i < LINE_STEPS; i++) {
+        void *fresh = NULL;
+        if (!reads_store(steps[i]))
+            continue;
+        TRY(steps[i]->open(environment, &fresh, err));
+        steps[i]->close(line->states[i]);
+        line->states[i] = fresh;
+    }
+    return STATUS_OK;
+}
+
 static enum status run_from(struct line *line, uint32_t first, struct batch *batch,
                             struct error *err)
 {

@@ -17,6 +17,11 @@ enum status line_open(struct line *line, const struct environment *environment,
                       struct error *err) MUST_USE;
 void line_close(struct line *line);
 
+/* The steps that read the store, for the one the environment has now. Between two batches: what
+ * they keep is of the batch they are in. After a failure the line can only be closed. */
+enum status line_take_store(struct line *line, const struct environment *environment,
+                            struct error *err) MUST_USE;
+
 /* One round: every step once. STATUS_RETRY: output is blocked. */
 enum status line_round(struct line *line, struct batch *batch, struct error *err) MUST_USE;
 

@@ -1,5 +1,4 @@
 /* checkit list get: one entry of the list. */
-#include <ctype.h>
 #include <string.h>
 
 #include "operators/support/canonical.h"
@@ -9,7 +8,7 @@
 #include "pipeline/run/entry_view.h"
 #include "pipeline/run/list_store.h"
 
-enum { TARGET_SIZE = 512, CODE_OK = 200 };
+enum { CODE_OK = 200 };
 
 struct options {
     const char *config;
@@ -55,24 +54,12 @@ static const struct arguments_command command = {
                 "checkit list get -c checkit.yaml --store /backup/list --json NLD-4711",
     .exits = exits};
 
-static void write_target(const char *id, char out[TARGET_SIZE])
-{
-    size_t used = (size_t)snprintf(out, TARGET_SIZE, "/entry?id=");
-    for (const char *next = id; *next && used + 4 < TARGET_SIZE; next++) {
-        if (isalnum((unsigned char)*next))
-            out[used++] = *next;
-        else
-            used += (size_t)snprintf(out + used, 4, "%%%02X", (unsigned)(unsigned char)*next);
-    }
-    out[used] = 0;
-}
-
 static enum status ask(struct list_store *source, const char *id, struct json **view,
                        struct error *err)
 {
-    char target[TARGET_SIZE];
+    char target[LIST_TARGET_SIZE];
     uint32_t code = 0;
-    write_target(id, target);
+    TRY(list_store_target("/entry?id=", id, target, err));
     TRY(list_store_ask(source, target, false, &code, view, err));
     if (code == CODE_OK)
         return STATUS_OK;

@@ -1,5 +1,6 @@
 #include "pipeline/run/list_store.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
@@ -69,6 +70,24 @@ static enum status refuse_answer(const struct list_store *source, const struct j
     const char *why = json_text(json_member(answer, "error"));
     return error_fail(err, EX_UNAVAILABLE, "the process at '%s' answers: %s",
                       source->config->store_socket, why ? why : "nothing that is known");
+}
+
+enum status list_store_target(const char *question, const char *argument,
+                              char out[LIST_TARGET_SIZE], struct error *err)
+{
+    enum { ESCAPED_SIZE = 4 }; /* %2F and the NUL */
+    size_t used = (size_t)snprintf(out, LIST_TARGET_SIZE, "%s", question);
+    const char *next = argument;
+    for (; *next && used + ESCAPED_SIZE < LIST_TARGET_SIZE; next++) {
+        if (isalnum((unsigned char)*next))
+            out[used++] = *next;
+        else
+            used += (size_t)snprintf(out + used, ESCAPED_SIZE, "%%%02X",
+                                     (unsigned)(unsigned char)*next);
+    }
+    out[used] = 0;
+    return *next ? error_fail(err, EX_USAGE, "'%.40s...' is too long to be asked for", argument)
+                 : STATUS_OK;
 }
 
 enum status list_store_ask(struct list_store *source, const char *target, bool is_post,

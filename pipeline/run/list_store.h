@@ -31,6 +31,11 @@ enum status list_store_open(struct list_store *source, const struct config *conf
                             const char *store, struct error *err) MUST_USE;
 void list_store_close(struct list_store *source);
 
+/* The question with its argument escaped, to ask with. EX_USAGE: too long. */
+enum { LIST_TARGET_SIZE = 1000 };
+enum status list_store_target(const char *question, const char *argument,
+                              char out[LIST_TARGET_SIZE], struct error *err) MUST_USE;
+
 /* Asks the process: *answer is the caller's, json_close. *code: 200 or 404, all else is an error.
  */
 enum status list_store_ask(struct list_store *source, const char *target, bool is_post,

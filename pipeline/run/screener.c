@@ -15,10 +15,12 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
+#include "pipeline/base/point.h"
 #include "pipeline/run/admin.h"
 #include "pipeline/run/feed.h"
 #include "pipeline/run/heartbeat.h"
 #include "pipeline/run/line.h"
+#include "pipeline/run/rotation.h"
 #include "pipeline/run/service.h"
 #include "pipeline/run/vitals.h"
 #include "pipeline/run/worker.h"
@@ -40,6 +42,28 @@ struct thread {
     struct worker *_Atomic worker; /* set once open; closed after the thread ended */
     enum status status;
     struct error err;
+};
+
+/* A feed, and the store that it keeps current. */
+struct feed_thread {
+    struct screener *screener;
+    struct store *store;
+    struct list_state *list; /* that it tells until it is the main one */
+    pthread_t id;
+    bool started;
+    _Atomic bool stop;
+    _Atomic bool is_main; /* it tells workers and watchers */
+    _Atomic int status;   /* enum status, set when the thread ended */
+    struct error err;
+};
+
+/* The list under another key, first beside the one in use, then in its place. */
+struct next_list {
+    struct feed_thread feed;
+    struct list_state list; /* what its feed tells at first */
+    struct store_key *key;
+    struct store *store;       /* opened by the feed's thread */
+    struct worker_store taken; /* what workers are given */
 };
 
 /* What was screened and used up to a moment; time_ns 0: it has not come. */
@@ -69,11 +93,12 @@ struct screener {
     uint32_t alert_schema_id;
     uint32_t receipt_schema_id;
 
-    pthread_t feed_id;
-    bool feed_started;
-    _Atomic bool feed_stop;
-    _Atomic int feed_status; /* enum status, set when the feed thread ended */
-    struct error feed_err;
+    struct feed_thread own_feed; /* of the list as it was opened */
+    struct feed_thread *feed;    /* of the list in use: own_feed, or that of taken */
+    struct rotation rotation;
+    struct next_list *next;  /* owned; NULL: no rotation is under way */
+    struct next_list *taken; /* owned; the list in use, NULL: as it was opened */
+    const struct worker_store *_Atomic next_store; /* workers go over to it */
 
     struct worker_settings settings;
     struct worker_end *ends; /* NULL without --until-end */
@@ -88,43 +113,73 @@ struct screener {
 
 /* --- the feed thread --- */
 
+/* Where it tells how far it is, once it is the main one. */
+static bool take_over(struct feed_thread *thread, struct feed *feed)
+{
+    struct screener *screener = thread->screener;
+    if (!atomic_load(&thread->is_main))
+        return false;
+    feed_take_over(feed, &screener->list, vitals_feed_lag(screener->vitals));
+    return true;
+}
+
+static enum status follow(struct feed_thread *thread, struct error *err)
+{
+    struct screener *screener = thread->screener;
+    struct feed_settings settings = {screener->config, screener->rules, screener->registry,
+                                     thread->store, thread->list};
+    struct feed *feed = NULL;
+    bool is_main = false;
+    enum status status = feed_open(&settings, &feed, err);
+    while (status == STATUS_OK && !atomic_load(&thread->stop)) {
+        is_main = is_main || take_over(thread, feed);
+        if (is_main)
+            vitals_round(screener->vitals, VITALS_FEED);
+        status = feed_step(feed, err);
+    }
+    feed_close(feed);
+    return status;
+}
+
 static void *run_feed(void *state)
 {
-    struct screener *screener = state;
-    struct feed_settings settings = {screener->config, screener->rules, screener->registry,
-                                     screener->store, &screener->list};
-    struct feed *feed = NULL;
-    enum status status = feed_open(&settings, &feed, &screener->feed_err);
-    if (status == STATUS_OK)
-        feed_tell_lag(feed, vitals_feed_lag(screener->vitals));
-    while (status == STATUS_OK && !atomic_load(&screener->feed_stop)) {
-        vitals_round(screener->vitals, VITALS_FEED);
-        status = feed_step(feed, &screener->feed_err);
-    }
-    vitals_ended(screener->vitals, VITALS_FEED);
-    feed_close(feed);
-    atomic_store(&screener->feed_status, (int)status);
+    struct feed_thread *thread = state;
+    enum status status = follow(thread, &thread->err);
+    if (atomic_load(&thread->is_main))
+        vitals_ended(thread->screener->vitals, VITALS_FEED);
+    atomic_store(&thread->status, (int)status);
     return NULL;
+}
+
+static enum status start_feed_thread(struct feed_thread *thread, void *(*run)(void *state),
+                                     void *state, struct error *err)
+{
+    atomic_store(&thread->stop, false);
+    atomic_store(&thread->status, (int)STATUS_OK);
+    int fault = pthread_create(&thread->id, NULL, run, state);
+    if (fault)
+        return error_fail(err, EX_OSERR, "cannot start the feed thread: %s", strerror(fault));
+    thread->started = true;
+    return STATUS_OK;
 }
 
 static enum status start_feed(struct screener *screener, struct error *err)
 {
-    atomic_store(&screener->feed_stop, false);
-    atomic_store(&screener->feed_status, (int)STATUS_OK);
-    int fault = pthread_create(&screener->feed_id, NULL, run_feed, screener);
-    if (fault)
-        return error_fail(err, EX_OSERR, "cannot start the feed thread: %s", strerror(fault));
-    screener->feed_started = true;
-    return STATUS_OK;
+    struct feed_thread *thread = screener->feed;
+    thread->screener = screener;
+    thread->store = screener->store;
+    thread->list = &screener->list;
+    atomic_store(&thread->is_main, true);
+    return start_feed_thread(thread, run_feed, thread, err);
 }
 
-static void stop_feed(struct screener *screener)
+static void stop_feed_thread(struct feed_thread *thread)
 {
-    if (!screener->feed_started)
+    if (!thread->started)
         return;
-    atomic_store(&screener->feed_stop, true);
-    (void)pthread_join(screener->feed_id, NULL);
-    screener->feed_started = false;
+    atomic_store(&thread->stop, true);
+    (void)pthread_join(thread->id, NULL);
+    thread->started = false;
 }
 
 /* --- the heartbeat thread --- */
@@ -246,6 +301,7 @@ static void show_store(struct screener *screener, struct store *store)
 {
     vitals_show_store(screener->vitals, store);
     admin_show_store(screener->admin, store);
+    heartbeat_show_store(screener->heartbeat, store);
 }
 
 static enum status open_parts(struct screener *screener, struct error *err)
@@ -260,7 +316,7 @@ static enum status open_parts(struct screener *screener, struct error *err)
     TRY(registry_open(config, &screener->registry, err));
     TRY(find_schema_ids(screener, err));
     TRY(open_store(screener, err));
-    TRY(admin_open(config, screener->rules, &screener->admin, err));
+    TRY(admin_open(config, screener->rules, &screener->rotation, &screener->admin, err));
     show_store(screener, screener->store);
     return start_feed(screener, err);
 }
@@ -270,6 +326,8 @@ enum status screener_open(struct config *config, struct screener **out, struct e
     struct screener *screener = memory_new(1, sizeof *screener);
     screener->config = config;
     screener->service.notify.fd = -1;
+    screener->feed = &screener->own_feed;
+    rotation_init(&screener->rotation);
     enum status status = open_parts(screener, err);
     if (status != STATUS_OK) {
         screener_close(screener);
@@ -287,15 +345,15 @@ static enum status rebuild_store(struct screener *screener, struct error *err)
     screener->store = NULL;
     TRY(set_store_aside(screener,
                         "the store is damaged or another feed's: it is set aside and read anew",
-                        screener->feed_err.text, err));
+                        screener->feed->err.text, err));
     TRY(open_store(screener, err));
     show_store(screener, screener->store);
     return start_feed(screener, err);
 }
 
-static enum status take_feed_failure(struct screener *screener, struct error *err)
+static enum status take_feed_failure(const struct feed_thread *feed, struct error *err)
 {
-    *err = screener->feed_err;
+    *err = feed->err;
     if (err->exit_code == 0)
         err->exit_code = EX_SOFTWARE;
     error_prefix(err, "feed");
@@ -319,13 +377,13 @@ static enum status wait_until_ready(struct screener *screener, screener_wait *wa
         *stopped = wait_a_turn(screener, wait, wait_state);
         if (*stopped)
             return STATUS_OK;
-        enum status status = (enum status)atomic_load(&screener->feed_status);
+        enum status status = (enum status)atomic_load(&screener->feed->status);
         if (status == STATUS_OK)
             continue;
-        stop_feed(screener);
-        bool is_store = status == STATUS_ABORT || screener->feed_err.exit_code == EX_DATAERR;
+        stop_feed_thread(screener->feed);
+        bool is_store = status == STATUS_ABORT || screener->feed->err.exit_code == EX_DATAERR;
         if (!is_store || rebuilds++ >= REBUILDS_MAX)
-            return take_feed_failure(screener, err);
+            return take_feed_failure(screener->feed, err);
         TRY(rebuild_store(screener, err));
     }
     struct store_figures figures = store_figures(screener->store);
@@ -436,6 +494,7 @@ static enum status ask_inputs(struct screener *screener, enum screener_end end, 
         .receipt_schema_id = screener->receipt_schema_id,
         .ends = screener->ends,
         .ends_count = ends_count,
+        .next_store = &screener->next_store,
         .stop = &screener->stop,
     };
     return STATUS_OK;
@@ -521,19 +580,175 @@ static enum status ends_are_committed(struct screener *screener, bool *are, stru
     return status == STATUS_RETRY ? STATUS_OK : status;
 }
 
+/* --- going over to the list under another key --- */
+
+static enum status open_next(struct next_list *next, struct error *err)
+{
+    struct screener *screener = next->feed.screener;
+    const struct config *config = screener->config;
+    struct store *store = NULL;
+    char path[PATH_MAX];
+    if (!rotation_path(config->store_path, path))
+        return error_fail(err, EX_CONFIG, "store.path is too long");
+    TRY(store_key_open(screener->rotation.key_path, &next->key, err));
+    TRY(store_open_movable(path, config->store_path, next->key,
+                           rule_data_canonical_hash(screener->rules), config->workers + 1, &store,
+                           err));
+    next->store = store;
+    next->feed.store = store;
+    next->taken = (struct worker_store){store, next->key};
+    if (strcmp(store_origin(store), store_origin(screener->store)) == 0)
+        return STATUS_OK;
+    return error_fail(err, EX_CONFIG, "'%s' is of another feed than the list in use", path);
+}
+
+static void *run_next(void *state)
+{
+    struct next_list *next = state;
+    enum status status = open_next(next, &next->feed.err);
+    if (status != STATUS_OK) {
+        atomic_store(&next->feed.status, (int)status);
+        return NULL;
+    }
+    return run_feed(&next->feed);
+}
+
+/* Nobody uses it any more, or did yet. */
+static void close_list(struct next_list *next)
+{
+    if (!next)
+        return;
+    stop_feed_thread(&next->feed);
+    store_close(next->store);
+    store_key_close(next->key);
+    memory_free(next);
+}
+
+static void fail_rotation(struct screener *screener, const struct error *why)
+{
+    LOG_ERROR("rotation", "the list stays under its key", LOG_TEXT("reason", why->text));
+    rotation_fail(&screener->rotation, why);
+    close_list(screener->next);
+    screener->next = NULL;
+}
+
+static void begin_rotation(struct screener *screener)
+{
+    struct error err = {0};
+    struct next_list *next = memory_new(1, sizeof *next);
+    screener->next = next;
+    next->feed.screener = screener;
+    next->feed.list = &next->list;
+    if (start_feed_thread(&next->feed, run_next, next, &err) != STATUS_OK) {
+        fail_rotation(screener, &err);
+        return;
+    }
+    LOG_INFO("rotation", "the list under another key is opened and followed",
+             LOG_TEXT("key", screener->rotation.key_path));
+    rotation_put(&screener->rotation, ROTATION_FOLLOWING);
+}
+
+/* From here on workers use it: what ends its feed ends the process. */
+static void begin_switch(struct screener *screener)
+{
+    if (atomic_load(&screener->next->list.at_end_ms) == 0)
+        return;
+    atomic_store(&screener->next_store, &screener->next->taken);
+    rotation_put(&screener->rotation, ROTATION_SWITCHING);
+}
+
+static bool all_have_switched(const struct screener *screener)
+{
+    const struct store *store = screener->next->taken.store;
+    for (uint32_t i = 0; i < screener->config->workers; i++) {
+        const struct worker *worker = atomic_load(&screener->workers[i].worker);
+        if (!worker || worker_store_now(worker) != store)
+            return false;
+    }
+    return true;
+}
+
+/* The list before, which nobody reads any more. */
+static void close_list_before(struct screener *screener)
+{
+    atomic_store(&screener->feed->is_main, false);
+    stop_feed_thread(screener->feed);
+    if (screener->taken) {
+        close_list(screener->taken);
+        return;
+    }
+    store_close(screener->store);
+    store_key_close(screener->store_key);
+}
+
+/* From now on its feed tells how old the list is. */
+static void take_next(struct screener *screener)
+{
+    struct next_list *next = screener->next;
+    show_store(screener, next->store);
+    close_list_before(screener);
+    screener->next = NULL;
+    screener->taken = next;
+    screener->store = next->store;
+    screener->store_key = next->key;
+    screener->feed = &next->feed;
+    atomic_store(&next->feed.is_main, true);
+}
+
+static void end_switch(struct screener *screener)
+{
+    char path[PATH_MAX];
+    struct error err = {0};
+    if (!all_have_switched(screener))
+        return;
+    take_next(screener);
+    (void)rotation_path(screener->config->store_path, path); /* it was opened there */
+    POINT("rotation_switched");
+    if (store_put_in_place(path, screener->config->store_path, &err) != STATUS_OK) {
+        LOG_ERROR("rotation", "the directories have not changed places",
+                  LOG_TEXT("reason", err.text));
+        rotation_fail(&screener->rotation, &err);
+        return;
+    }
+    LOG_INFO("rotation", "done: configure store.key before the next start",
+             LOG_TEXT("key", screener->rotation.key_path));
+    rotation_put(&screener->rotation, ROTATION_DONE);
+}
+
+/* One turn; a failure ends the process. */
+static enum status rotate(struct screener *screener, struct error *err)
+{
+    enum rotation_state state = rotation_now(&screener->rotation, NULL);
+    struct next_list *next = screener->next;
+    bool has_failed = next && atomic_load(&next->feed.status) != STATUS_OK;
+    if (has_failed && state == ROTATION_SWITCHING)
+        return take_feed_failure(&next->feed, err);
+    if (state == ROTATION_ASKED)
+        begin_rotation(screener);
+    else if (has_failed)
+        fail_rotation(screener, &next->feed.err);
+    else if (state == ROTATION_FOLLOWING)
+        begin_switch(screener);
+    else if (state == ROTATION_SWITCHING)
+        end_switch(screener);
+    return STATUS_OK;
+}
+
 static enum status watch(struct screener *screener, enum screener_end end, screener_wait *wait,
                          void *wait_state, struct error *err)
 {
     bool is_done = false;
+    rotation_put(&screener->rotation, ROTATION_IDLE);
     while (!is_done && !wait_a_turn(screener, wait, wait_state)) {
         if (atomic_load(&screener->workers_failed) > 0)
             return STATUS_OK; /* stop_workers tells why */
-        if (atomic_load(&screener->feed_status) != STATUS_OK)
-            return take_feed_failure(screener, err);
+        if (atomic_load(&screener->feed->status) != STATUS_OK)
+            return take_feed_failure(screener->feed, err);
         if (end == SCREENER_UNTIL_END && screener->tenth.time_ns == 0)
             mark_tenth(screener);
         if (end == SCREENER_UNTIL_END && all_are_at_end(screener))
             TRY(ends_are_committed(screener, &is_done, err));
+        TRY(rotate(screener, err));
     }
     return STATUS_OK;
 }
@@ -601,7 +816,10 @@ enum status screener_run(struct screener *screener, enum screener_end end, scree
     if (status == STATUS_OK)
         status = watch(screener, end, wait, wait_state, err);
     service_stopping(&screener->service);
-    atomic_store(&screener->feed_stop, true); /* which may take as long, so side by side */
+    rotation_put(&screener->rotation, ROTATION_OFF);
+    if (screener->next)
+        atomic_store(&screener->next->feed.stop, true);
+    atomic_store(&screener->feed->stop, true); /* which may take as long, so side by side */
     struct error stop_err = {0};
     enum status stop_status = stop_workers(screener, &stop_err);
     if (status == STATUS_OK && stop_status != STATUS_OK) {
@@ -609,7 +827,7 @@ enum status screener_run(struct screener *screener, enum screener_end end, scree
         status = stop_status;
     }
     stop_heartbeat(screener);
-    stop_feed(screener);
+    stop_feed_thread(screener->feed);
     return status;
 }
 
@@ -765,7 +983,7 @@ void screener_close(struct screener *screener)
 {
     if (!screener)
         return;
-    stop_feed(screener);
+    stop_feed_thread(screener->feed);
     stop_heartbeat(screener);
     service_close(&screener->service);
     admin_close(screener->admin);
@@ -773,11 +991,16 @@ void screener_close(struct screener *screener)
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         worker_close(atomic_load(&screener->workers[i].worker));
     kafka_consumer_close(screener->asker);
-    store_close(screener->store);
+    close_list(screener->next);
+    if (!screener->taken) {
+        store_close(screener->store);
+        store_key_close(screener->store_key);
+    }
+    close_list(screener->taken);
     registry_close(screener->registry);
     identity_close(screener->identity);
-    store_key_close(screener->store_key);
     rule_data_close(screener->rules);
+    rotation_close(&screener->rotation);
     memory_free(screener->ends);
     memory_free(screener);
 }

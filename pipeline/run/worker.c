@@ -56,6 +56,8 @@ struct worker {
     enum status callback_status;
     struct error callback_error;
 
+    const struct worker_store *const _Atomic *next_store; /* NULL: there never is one */
+    _Atomic(const struct store *) store_now;
     _Atomic uint32_t partitions;
     struct worker_end *ends;
     uint32_t ends_count;
@@ -630,10 +632,47 @@ static void tell(struct worker *worker)
     lag_publish(worker->lag, worker->consumer);
 }
 
+/* Whether all that is applied to one store is to the other: an entry found in the one is in the
+ * other too, and offsets in receipts never go back. */
+static bool has_all_of(const struct store *next, const struct store *store)
+{
+    struct feed_offset have[FEED_PARTITIONS_MAX];
+    struct feed_offset want[FEED_PARTITIONS_MAX];
+    uint32_t want_count = store_offsets(store, want, FEED_PARTITIONS_MAX);
+    uint32_t have_count = store_offsets(next, have, FEED_PARTITIONS_MAX);
+    uint32_t at = 0;
+    if (want_count > FEED_PARTITIONS_MAX || have_count > FEED_PARTITIONS_MAX)
+        return false;
+    for (uint32_t i = 0; i < want_count; i++) {
+        while (at < have_count && have[at].partition < want[i].partition)
+            at++;
+        if (at == have_count || have[at].partition != want[i].partition ||
+            have[at].next_offset < want[i].next_offset)
+            return false;
+    }
+    return true;
+}
+
+static enum status take_next_store(struct worker *worker, struct error *err)
+{
+    struct environment *environment = &worker->environment;
+    const struct worker_store *next = worker->next_store ? atomic_load(worker->next_store) : NULL;
+    if (!next || next->store == environment->store || !batch_is_drained(worker->batch) ||
+        !has_all_of(next->store, environment->store))
+        return STATUS_OK;
+    environment->store = next->store;
+    environment->store_key = next->key;
+    TRY(line_take_store(&worker->line, environment, err));
+    atomic_store(&worker->store_now, next->store);
+    POINT("worker_store_taken");
+    return STATUS_OK;
+}
+
 enum status worker_step(struct worker *worker, struct error *err)
 {
     tell(worker);
     const char *why = "output is blocked: reading is paused";
+    TRY(take_next_store(worker, err));
     enum status status = housekeeping(worker, err);
     if (status == STATUS_OK && must_hold(worker)) {
         why = "the list is stale: reading is paused";
@@ -695,6 +734,11 @@ enum status worker_stop(struct worker *worker, uint64_t deadline_ns, struct erro
 {
     worker->stopped = true;
     return finish(worker, deadline_ns, err);
+}
+
+const struct store *worker_store_now(const struct worker *worker)
+{
+    return atomic_load(&worker->store_now);
 }
 
 uint32_t worker_partitions(const struct worker *worker)
@@ -767,6 +811,8 @@ enum status worker_open(const struct worker_settings *settings, uint32_t index, 
     worker->environment = settings->shared;
     worker->config = settings->shared.config;
     worker->receipt_schema_id = settings->receipt_schema_id;
+    worker->next_store = settings->next_store;
+    atomic_store(&worker->store_now, settings->shared.store);
     worker->ends = settings->ends;
     worker->ends_count = settings->ends_count;
     worker->batch = batch_open();

@@ -21,12 +21,21 @@ struct worker_end {
     _Atomic bool is_reached;
 };
 
+/* The list under another key, followed beside the one in use. */
+struct worker_store {
+    struct store *store;
+    const struct store_key *key;
+};
+
 /* What all workers of a process share; the worker's own parts of the environment are unset. */
 struct worker_settings {
     struct environment shared;
     uint32_t receipt_schema_id;
     struct worker_end *ends; /* NULL without --until-end */
     uint32_t ends_count;
+    /* Set to a store that is to be taken: each worker goes over to it between two batches, once all
+     * is applied to it that is to the one before. May be NULL. */
+    const struct worker_store *const _Atomic *next_store;
     const _Atomic bool *stop; /* may be NULL; set before worker_stop: long waits are given up */
 };
 
@@ -52,6 +61,9 @@ void worker_leave(struct worker *worker);
 /* --- any thread --- */
 
 uint32_t worker_partitions(const struct worker *worker); /* held now */
+
+/* The store it screens against; one that was left is not read any more. */
+const struct store *worker_store_now(const struct worker *worker);
 
 /* clock_monotonic_ns when the first record came and when the last round with records ended; 0:
  * none. */

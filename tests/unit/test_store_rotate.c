@@ -60,6 +60,7 @@ static bool tell(void *state, uint64_t done, uint64_t total)
 static enum status rotate_telling(store_ingest_tell *told, void *state)
 {
     const struct store_rotation rotation = {
+        .from = fixture.path,
         .path = fixture.path,
         .logs = fixture.folder.path,
         .old_key = fixture.key,
