@@ -37,12 +37,13 @@ class Live(Site):
 
     def configure_key(self, key, name="rotated"):
         config = self.folder / f"{name}.yaml"
-        config.write_text(self.config.read_text().replace("store.key", key.name))
+        config.write_text(re.sub(r"(path: store, key: )[^,}]+", rf"\g<1>{key.name}",
+                                 self.config.read_text()))
         return config
 
     def alerts(self):
         """Partition and offset of the event of every alert that is there."""
-        done = subprocess.run([CHECKIT, "alerts", "-c", str(self.config), "--since", "earliest",
+        done = subprocess.run([CHECKIT, "alerts", "-c", str(self.config), "--since", "beginning",
                                "--format", "json", "--until-end"], capture_output=True, text=True,
                               timeout=PATIENCE_S)
         self.assertEqual(done.returncode, 0, done.stderr)
