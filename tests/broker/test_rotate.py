@@ -1,5 +1,5 @@
-"""`checkit key rotate` on a store in use: a real `checkit screen` on an embedded broker goes over to
-the list under another key while events and changes keep coming, and misses nothing.
+"""`checkit key rotate` on a store in use: a real `checkit screen` on an embedded broker goes over
+to the list under another key while events and changes keep coming, and misses nothing.
 
 Run: python3 test_rotate.py CHECKIT MOCK_BROKER, the paths of the two programs. Needs fastavro and
 kcat.

@@ -288,6 +288,12 @@ class Refusals(Case):
         self.refused(69, "need 10,485,7")
         self.rotate("--force")
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root meets other users' stores")
+    def test_another_user_s_store(self):
+        self.load()
+        os.chown(self.store, 1, 1)
+        self.refused(69, "is another user's")
+
     def test_wrong_use(self):
         for arguments in ([], ["-c", self.config], ["--new-store-key", self.new_key],
                           ["-c", self.config, "--new-store-key", self.new_key, "more"],

@@ -355,3 +355,98 @@ Test(worker, times_of_the_first_and_last_record_are_kept)
     cr_assert_eq(worker_first_record_ns(worker), first_ns);
     cr_assert_geq(worker_last_record_ns(worker) - first_ns, UINT64_C(5) * SECOND_NS);
 }
+
+/* --- going over to a list under another key ------------------------------------------------- */
+
+struct other {
+    struct fixture keys;
+    struct worker_store next;
+    const struct worker_store *_Atomic offered;
+};
+
+/* Its list is the same, up to the offset; the worker may be offered it. */
+static void open_other(struct other *other, int64_t next_offset)
+{
+    *other = (struct other){.keys = fixture_make()};
+    other->next = (struct worker_store){fixture_open(&other->keys, NULL), other->keys.key};
+    (void)apply_one_entry(other->next.store, rig_entry("E1", 0, 1));
+    apply_offset(other->next.store, 0, next_offset);
+    (void)settle(other->next.store);
+    worker_close(worker);
+    settings.next_store = &other->offered;
+    open_worker();
+    run();
+}
+
+static void close_other(struct other *other)
+{
+    worker_close(worker);
+    worker = NULL;
+    store_close(other->next.store);
+    fixture_end(&other->keys);
+}
+
+static void expect_alerts(int64_t alerts)
+{
+    (void)rig_append("in", 0, RIG_SCHEMA, 0, 1);
+    run();
+    cr_expect_eq(fake_end("alerts", 0), alerts);
+}
+
+Test(worker, store_that_has_all_is_taken_and_the_one_before_is_not_read)
+{
+    struct other other;
+    apply_offset(rig->store, 0, 7);
+    (void)settle(rig->store);
+    open_other(&other, 7);
+    expect_alerts(1);
+    atomic_store(&other.offered, &other.next);
+    run();
+    cr_assert_eq(worker_store_now(worker), other.next.store);
+    (void)apply_one_entry(rig->store, entry_withdrawn("E1", 2));
+    expect_alerts(2);
+    (void)apply_one_entry(other.next.store, entry_withdrawn("E1", 2));
+    (void)settle(other.next.store);
+    expect_alerts(2);
+    close_other(&other);
+}
+
+Test(worker, store_that_lacks_a_change_is_not_taken_before_it_has_it)
+{
+    struct other other;
+    apply_offset(rig->store, 0, 7);
+    apply_offset(rig->store, 1, 3);
+    (void)settle(rig->store);
+    open_other(&other, 8);
+    atomic_store(&other.offered, &other.next);
+    run();
+    cr_assert_eq(worker_store_now(worker), rig->store);
+    apply_offset(other.next.store, 1, 2);
+    (void)settle(other.next.store);
+    run();
+    cr_assert_eq(worker_store_now(worker), rig->store);
+    apply_offset(other.next.store, 1, 3);
+    (void)settle(other.next.store);
+    run();
+    cr_assert_eq(worker_store_now(worker), other.next.store);
+    expect_alerts(1);
+    close_other(&other);
+}
+
+Test(worker, store_is_taken_between_two_batches_alone)
+{
+    struct other other;
+    open_other(&other, 1);
+    fake_block(true);
+    for (uint32_t i = 0; i < 2 * FAKE_QUEUE_MAX; i++)
+        (void)rig_append("in", 0, RIG_SCHEMA, 0, 1);
+    run();
+    atomic_store(&other.offered, &other.next);
+    run();
+    cr_expect_eq(worker_store_now(worker), rig->store);
+    fake_block(false);
+    run();
+    cr_expect_eq(worker_store_now(worker), other.next.store);
+    cr_expect_eq(fake_end("alerts", 0), 2 * FAKE_QUEUE_MAX);
+    close_other(&other);
+}
