@@ -58,6 +58,7 @@ enum status store_open_movable(const char *path, const char *name, const struct 
                                struct error *err)
 {
     enum { PLACE_SIZE = 32 };
+    TRY(store_look_into_folder(path, err));
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return error_fail(err, EX_CONFIG, "store '%s' cannot be opened: %s", path, strerror(errno));

@@ -299,6 +299,8 @@ static enum status hand_over(struct job *job, struct error *err)
         return STATUS_OK;
     TRY(list_store_target("/rotate?key=", job->new_key_path, target, err));
     TRY(ask(job, target, true, &is_over, err));
+    printf("built     %s: the process that screens goes over to it\n", job->path);
+    (void)fflush(stdout);
     while (!is_over) {
         if (signals_wait(NULL, ASK_MS))
             return error_fail(err, EX_UNAVAILABLE,

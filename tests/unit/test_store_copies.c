@@ -292,3 +292,45 @@ Test(store_copies, store_of_another_key_is_not_inspected)
     cr_expect_eq(err.exit_code, EX_CONFIG);
     store_key_close(key);
 }
+
+/* --- renamed while it is open --------------------------------------------------------------- */
+
+static struct store *open_movable(const char *path)
+{
+    struct store *opened = NULL;
+    cr_assert_eq(store_open_movable(path, "the store", fixture.key, FIXTURE_HASH, FIXTURE_READERS,
+                                    &opened, &err),
+                 STATUS_OK, "%s", err.text);
+    return opened;
+}
+
+Test(store_copies, a_movable_store_goes_on_where_its_directory_is)
+{
+    char moved[TEMP_PATH_SIZE];
+    char kept[TEMP_PATH_SIZE];
+    (void)temp_path(&fixture.folder, "moved", moved);
+    (void)temp_path(&fixture.folder, "kept", kept);
+    close_store();
+    struct store *opened = open_movable(fixture.path);
+    cr_assert_eq(rename(fixture.path, moved), 0);
+    cr_assert_eq(mkdir(fixture.path, 0700), 0); /* nothing is written to its old name */
+    (void)apply_one_entry(opened, entry_make("E-3", "AB1000003", 1));
+    cr_assert_eq(store_save_filter(opened, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(store_checkpoint(opened, kept, &err), STATUS_OK, "%s", err.text);
+    (void)apply_one_entry(opened, entry_make("E-4", "AB1000004", 1));
+    store_close(opened);
+    cr_expect_eq(rmdir(fixture.path), 0);
+    expect_list(kept, 3);
+    expect_list(moved, 4);
+}
+
+Test(store_copies, a_movable_store_is_none_that_is_made)
+{
+    struct store *opened = NULL;
+    cr_assert_eq(mkdir(other, 0700), 0);
+    cr_expect_eq(store_open_movable(other, "the store", fixture.key, FIXTURE_HASH, FIXTURE_READERS,
+                                    &opened, &err),
+                 STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_CONFIG, "%s", err.text);
+    cr_expect_eq(rmdir(other), 0);
+}
