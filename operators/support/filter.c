@@ -10,7 +10,7 @@
 #include "pipeline/base/memory.h"
 
 enum {
-    BITS_PER_KEY = 16,
+    BITS_PER_KEY = 20,
     BLOCK_WORDS = 8,
     BLOCK_BYTES = BLOCK_WORDS * 4,
     BLOCK_BITS = BLOCK_BYTES * 8,

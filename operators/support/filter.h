@@ -1,9 +1,9 @@
 /* filter.h - the front filter: says at once that a key is surely not in the list.
  *
  * Split-block Bloom filter: a key selects one 32-byte block and sets one bit in each of its eight
- * 32-bit words. 16 bits a key give 0.13 % false passes (design 4). One writer adds while any number
- * of readers probe (relaxed atomic words). A bit once set stays, so a key added before a reader's
- * probe began is never missed.
+ * 32-bit words. 20 bits a key give 0.042 % false passes (design 4). One writer adds while any
+ * number of readers probe (relaxed atomic words). A bit once set stays, so a key added before a
+ * reader's probe began is never missed.
  *
  * Keys are taken as uniformly distributed already (they are outputs of a PRF). The write side
  * (open, close, add, count) belongs to one thread. Cost: 5 to 20 ns a probe, by where it lies.
@@ -17,7 +17,7 @@ struct filter;
 
 enum { FILTER_KEY_SIZE = 12 }; /* bytes of a key that it looks at: the first */
 
-/* For up to capacity_keys at about 16 bits each; grows never. Probes by AVX2 where the processor
+/* For up to capacity_keys at about 20 bits each; grows never. Probes by AVX2 where the processor
  * has it, and word by word elsewhere and under ThreadSanitizer. The caller owns it. */
 struct filter *filter_open(uint64_t capacity_keys);
 void filter_close(struct filter *filter);

@@ -50,7 +50,7 @@ enum {
     CACHE_LINE = 64,
     READERS_MAX = 1024,
     WAITING_MAX = 16,              /* groups of changes that wait for readers, each on its own */
-    FILTER_KEYS_MIN = 1024 * 1024, /* 2 MB */
+    FILTER_KEYS_MIN = 1024 * 1024, /* 2.5 MB */
     FRESH_KEY_SIZE = 8,
     FRESH_KEYS_MIN = 1024 * 1024, /* before a file is written anew */
     SORT_BYTES = 64 * 1024 * 1024,
