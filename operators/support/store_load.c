@@ -93,12 +93,12 @@ void store_put_key_file(struct store *store, const struct store_key *before, con
 {
     uint8_t value[ID_SIZE + STORE_KEY_FILE_SIZE_MAX];
     struct id check = store_key_check_value(before);
-    size_t size = strlen(path);
-    if (size > STORE_KEY_FILE_SIZE_MAX)
+    struct bytes text = bytes_of_text(path);
+    if (text.size > STORE_KEY_FILE_SIZE_MAX)
         return;
     memcpy(value, check.bytes, ID_SIZE);
-    memcpy(value + ID_SIZE, path, size);
-    put_meta(store, key_key_file, value, ID_SIZE + size);
+    memcpy(value + ID_SIZE, text.data, text.size);
+    put_meta(store, key_key_file, value, ID_SIZE + text.size);
 }
 
 /* --- new stores ----------------------------------------------------------------------------- */

@@ -649,17 +649,16 @@ static void begin_rotation(struct screener *screener)
 }
 
 /* From here on workers use it: what ends its feed ends the process. */
-static void begin_switch(struct screener *screener)
+static void begin_switch(struct screener *screener, const struct next_list *next)
 {
-    if (atomic_load(&screener->next->list.at_end_ms) == 0)
+    if (atomic_load(&next->list.at_end_ms) == 0)
         return;
-    atomic_store(&screener->next_store, &screener->next->taken);
+    atomic_store(&screener->next_store, &next->taken);
     rotation_put(&screener->rotation, ROTATION_SWITCHING);
 }
 
-static bool all_have_switched(const struct screener *screener)
+static bool all_have_switched(const struct screener *screener, const struct store *store)
 {
-    const struct store *store = screener->next->taken.store;
     for (uint32_t i = 0; i < screener->config->workers; i++) {
         const struct worker *worker = atomic_load(&screener->workers[i].worker);
         if (!worker || worker_store_now(worker) != store)
@@ -682,9 +681,8 @@ static void close_list_before(struct screener *screener)
 }
 
 /* From now on its feed tells how old the list is. */
-static void take_next(struct screener *screener)
+static void take_next(struct screener *screener, struct next_list *next)
 {
-    struct next_list *next = screener->next;
     show_store(screener, next->store);
     close_list_before(screener);
     screener->next = NULL;
@@ -695,13 +693,13 @@ static void take_next(struct screener *screener)
     atomic_store(&next->feed.is_main, true);
 }
 
-static void end_switch(struct screener *screener)
+static void end_switch(struct screener *screener, struct next_list *next)
 {
     char path[PATH_MAX];
     struct error err = {0};
-    if (!all_have_switched(screener))
+    if (!all_have_switched(screener, next->store))
         return;
-    take_next(screener);
+    take_next(screener, next);
     (void)rotation_path(screener->config->store_path, path); /* it was opened there */
     POINT("rotation_switched");
     if (store_put_in_place(path, screener->config->store_path, &err) != STATUS_OK) {
@@ -720,17 +718,19 @@ static enum status rotate(struct screener *screener, struct error *err)
 {
     enum rotation_state state = rotation_now(&screener->rotation, NULL);
     struct next_list *next = screener->next;
-    bool has_failed = next && atomic_load(&next->feed.status) != STATUS_OK;
-    if (has_failed && state == ROTATION_SWITCHING)
-        return take_feed_failure(&next->feed, err);
     if (state == ROTATION_ASKED)
         begin_rotation(screener);
-    else if (has_failed)
+    if (!next)
+        return STATUS_OK;
+    bool has_failed = atomic_load(&next->feed.status) != STATUS_OK;
+    if (has_failed && state == ROTATION_SWITCHING)
+        return take_feed_failure(&next->feed, err);
+    if (has_failed)
         fail_rotation(screener, &next->feed.err);
     else if (state == ROTATION_FOLLOWING)
-        begin_switch(screener);
+        begin_switch(screener, next);
     else if (state == ROTATION_SWITCHING)
-        end_switch(screener);
+        end_switch(screener, next);
     return STATUS_OK;
 }
 
