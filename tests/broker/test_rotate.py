@@ -49,6 +49,10 @@ class Live(Site):
         self.assertEqual(done.returncode, 0, done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def stop(self):
+        """69: the embedded broker's group was in the middle of a rebalance, nothing is committed."""
+        self.assertIn(self.end(self.process), (0, 69), self.log())
+
     def list_stat(self, config):
         return json.loads(self.list("stat", "--json", config=config))
 
@@ -119,13 +123,13 @@ class Rotation(Live):
         self.assertIn(f'configure store.key: "{self.new_key.resolve()}"',
                       self.list("stat", code=78))
         self.list("verify", config=new)
-        self.assertEqual(self.end(self.process), 0, self.log())
+        self.stop()
         self.assertEqual(self.start().wait(PATIENCE_S), 78)
         self.assertIn("configure store.key", self.log())
         self.process = self.start(new)
         self.feed(row(7, revision=90))
         self.wait_for("E-00007", revision=90, config=new)
-        self.assertEqual(self.end(self.process), 0, self.log())
+        self.stop()
         self.list("verify", config=new)
         self.assertEqual(self.list_stat(new)["live"], told["live"])
 
@@ -139,7 +143,7 @@ class Rotation(Live):
         self.wait_for("E-00007", revision=3)
         self.broker.produce("bookings", 0, "k", booking(LISTED))
         wait_until(lambda: len(self.alerts()) == 1, self.log)
-        self.assertEqual(self.end(self.process), 0, self.log())
+        self.stop()
         config = self.configure_key(second, "second")
         self.list("verify", config=config)
         self.assertEqual(self.list_stat(config)["live"], ENTRIES + 2)
