@@ -50,7 +50,7 @@ class Live(Site):
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def stop(self):
-        """69: the embedded broker's group was in the middle of a rebalance, nothing is committed."""
+        """69: the embedded broker's group was in a rebalance, and nothing is committed."""
         self.assertIn(self.end(self.process), (0, 69), self.log())
 
     def list_stat(self, config):
