@@ -78,7 +78,7 @@ class Readme(Setup):
         found = re.findall(r"(?m)^    (checkit .*?)(?: *#.*)?$", self.PART)
         self.assertEqual([line.split()[1] for line in found],
                          ["schemas", "key", "config", "config", "feed", "screen", "stats", "alerts",
-                          "receipts"])
+                          "receipts", "list"])
         return found
 
     def test_its_commands_in_their_order(self):
@@ -103,6 +103,7 @@ class Readme(Setup):
                 told[name] = self.run_it(line)
         self.assertIn(LISTED, told["alerts"].stdout)
         self.assertRegex(told["receipts"].stdout, r"(?m)^ok .*bookings")
+        self.assertIn(LISTED, told["list"].stdout)
 
     def send_events(self):
         """Until they are screened, committed and their receipts are there; heartbeats come too."""
