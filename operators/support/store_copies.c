@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "operators/support/store_internal.h"
+#include "pipeline/base/file_writer.h"
 #include "pipeline/base/memory.h"
 
 enum { FOLDER_MODE = 0700, FILE_MODE = 0600, COPY_BYTES = 1024 * 1024 };
@@ -260,24 +261,6 @@ enum status store_copy(const char *from, const char *to, struct error *err)
     return status;
 }
 
-/* What is behind path's last name is the parent's entry: synced, so that a rename stays. */
-static void sync_parent(const char *path)
-{
-    char parent[PATH_MAX];
-    path_behind(path, "", parent);
-    char *slash = strrchr(parent, '/');
-    if (slash && slash != parent)
-        *slash = 0;
-    int folder = open(!slash            ? "."
-                      : slash == parent ? "/"
-                                        : parent,
-                      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0)
-        return;
-    (void)fsync(folder);
-    (void)close(folder);
-}
-
 /* There is always a store under path; where the file system cannot exchange, for a moment none. */
 static enum status exchange(const char *from, const char *path, const char *replaced,
                             struct error *err)
@@ -313,7 +296,7 @@ enum status store_put_in_place(const char *from, const char *path, struct error 
     if (access(place, F_OK) != 0) {
         if (rename(from, place) != 0)
             return fault("put in place", place, err);
-        sync_parent(place);
+        file_sync_folder_of(place);
         return STATUS_OK;
     }
     if (!is_store(path))
@@ -323,7 +306,7 @@ enum status store_put_in_place(const char *from, const char *path, struct error 
     if (status == STATUS_OK)
         status = exchange(from, place, replaced, err);
     (void)close(lock);
-    sync_parent(place);
+    file_sync_folder_of(place);
     return status;
 }
 

@@ -136,8 +136,7 @@ enum status file_writer_finish(struct file_writer *writer, struct error *err)
     return STATUS_OK;
 }
 
-/* A disk that does not sync folders is as safe as it gets. */
-static void sync_folder_of(const char *path)
+void file_sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder =
@@ -157,7 +156,7 @@ enum status file_writer_finish_synced(struct file_writer *writer, struct error *
         return fail(writer, err);
     TRY(file_writer_finish(writer, err));
     if (writer->part)
-        sync_folder_of(writer->path);
+        file_sync_folder_of(writer->path);
     return STATUS_OK;
 }
 

@@ -30,6 +30,10 @@ enum status file_writer_finish(struct file_writer *writer, struct error *err) MU
  * what stood there before. */
 enum status file_writer_finish_synced(struct file_writer *writer, struct error *err) MUST_USE;
 
+/* The folder that holds the path, which has no slash at its end, is on the disk: so a rename in it
+ * stays. A disk that does not sync folders is as safe as it gets. */
+void file_sync_folder_of(const char *path);
+
 /* What was not finished is removed. writer may be NULL. */
 void file_writer_close(struct file_writer *writer);
 
