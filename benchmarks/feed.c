@@ -14,9 +14,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "operators/support/change_encode.h"
-#include "operators/support/kafka.h"
-#include "pipeline/base/assets.h"
+#include "benchmarks/changes.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/base/random.h"
@@ -101,47 +99,6 @@ static void wait_until_ready(struct bench *bench)
            store_figures(bench->store).entries_live, usage.ru_maxrss / 1024);
 }
 
-static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque,
-                      const char *reason)
-{
-    (void)state;
-    (void)opaque;
-    struct error err = {0};
-    if (delivery != KAFKA_DELIVERED)
-        must(error_fail(&err, EX_UNAVAILABLE, "not delivered: %s", reason), &err);
-}
-
-/* A hundred entries corrected over and over. */
-static void send_change(struct bench *bench, struct kafka_producer *producer, uint32_t schema_id,
-                        uint64_t at)
-{
-    uint8_t buffer[512];
-    char id[32];
-    char number[16];
-    struct error err = {0};
-    (void)snprintf(id, sizeof id, "feed-bench-%" PRIu64, at % 100);
-    (void)snprintf(number, sizeof number, "AB%07" PRIu64, 1000001 + at % 1000000);
-    struct change change = {.entry_id = bytes_of_text(id),
-                            .op = CHANGE_UPSERT,
-                            .revision = clock_wall_ms(),
-                            .number = bytes_of_text(number),
-                            .issuer = bytes_of_text("FRA"),
-                            .type = bytes_of_text("PASSPORT"),
-                            .loss = LOSS_STOLEN,
-                            .contributor = bytes_of_text("feed-bench"),
-                            .reported_on = DATE_NONE,
-                            .lost_on = DATE_NONE,
-                            .expiry = DATE_NONE,
-                            .review_on = DATE_NONE};
-    struct kafka_message message = {.topic = bench->config->feed_topic,
-                                    .key = bytes_of_text(id),
-                                    .payload =
-                                        change_encode(&change, schema_id, buffer, sizeof buffer),
-                                    .partition = -1};
-    must(kafka_produce(producer, &message, &err), &err);
-    must(kafka_producer_poll(producer, 0, &err), &err);
-}
-
 static void print_times(const struct histogram *times)
 {
     printf("\"change_to_effect_ms\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"p999\":%" PRIu64
@@ -152,36 +109,25 @@ static void print_times(const struct histogram *times)
 
 static void change(struct bench *bench, uint32_t seconds, uint64_t rate)
 {
-    struct error err = {0};
-    struct kafka_producer *producer = NULL;
-    struct kafka_reports reports = {NULL, on_report};
     struct random random;
-    uint32_t schema_id = 0;
     random_init(&random, 1);
-    must(registry_id_of(bench->registry, bench->config->feed_topic,
-                        (const char *)assets_find("schemas/DocumentChange.avsc").data, &schema_id,
-                        &err),
-         &err);
-    must(kafka_producer_open(bench->config, "feed-bench", &reports, &producer, &err), &err);
     uint64_t before = counters_get(&bench->list.changes_applied);
-    uint64_t sent = 0;
-    send_change(bench, producer, schema_id, sent++);
-    must(kafka_flush(producer, 10000, &err), &err); /* it finds its way to the brokers first */
+    struct changes *changes = changes_open(bench->config, bench->registry);
     uint64_t began_ns = clock_monotonic_ns();
     uint64_t passed_ns = 0;
     while (passed_ns < seconds * UINT64_C(1000000000)) {
         passed_ns = clock_monotonic_ns() - began_ns;
-        uint64_t due = rate ? rate * (passed_ns / 1000) / 1000000 : sent + 1;
-        while (sent < due)
-            send_change(bench, producer, schema_id, sent++);
+        uint64_t due = rate ? rate * (passed_ns / 1000) / 1000000 : changes_sent(changes) + 1;
+        while (changes_sent(changes) < due)
+            changes_send(changes);
         clock_sleep_ms(rate ? 1 : (uint32_t)random_below(&random, 2 * PAUSE_MS));
     }
-    must(kafka_flush(producer, 10000, &err), &err);
-    while (counters_get(&bench->list.changes_applied) < before + sent)
+    changes_flush(changes);
+    while (counters_get(&bench->list.changes_applied) < before + changes_sent(changes))
         clock_sleep_ms(WAIT_MS);
-    printf(" \"changed\":%" PRIu64 ",", sent);
+    printf(" \"changed\":%" PRIu64 ",", changes_sent(changes));
     print_times(&bench->list.change_to_effect_ms);
-    kafka_producer_close(producer);
+    changes_close(changes);
 }
 
 int main(int argc, char **argv)

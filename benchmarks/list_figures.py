@@ -10,6 +10,7 @@ import threading
 import time
 
 BASELINE = 5_000_000  # a look-up that misses is compared with one at this size
+DISK_BYTES_AN_ENTRY = 420  # while it is built
 WATCH_S = 1
 
 

@@ -1,6 +1,7 @@
 """A real Kafka for tests and benchmarks: KRaft brokers on this machine, in a folder of their own.
 
     with Cluster(jars) as cluster:              # one broker; Cluster(jars, brokers=3) for three
+                                                # tls=True: also by TLS, at cluster.tls_bootstrap
         cluster.create_topics(Topics("t1."))    # those of schemas/asyncapi.yaml
         ... cluster.bootstrap ...
 
@@ -27,6 +28,8 @@ import base64
 import yaml
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+
+from certificates import make_certificate
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 READY_S = 90
@@ -140,11 +143,12 @@ class Topics:
 
 
 class Broker:
-    def __init__(self, cluster, node, port, controller_port):
+    def __init__(self, cluster, node, port, controller_port, tls_port):
         self.cluster = cluster
         self.node = node
         self.address = f"127.0.0.1:{port}"
         self.controller = f"127.0.0.1:{controller_port}"
+        self.tls_address = f"127.0.0.1:{tls_port}"
         self.folder = cluster.folder / f"broker-{node}"
         self.log = self.folder / "log"
         self.process = None
@@ -174,6 +178,11 @@ class Broker:
             "transaction.state.log.replication.factor": replicas,
             "transaction.state.log.min.isr": "1",
         }
+        if self.cluster.tls:
+            settings["listeners"] += f",TLS://{self.tls_address}"
+            settings["listener.security.protocol.map"] += ",TLS:SSL"
+            settings |= {"ssl.keystore.type": "PEM",
+                         "ssl.keystore.location": str(self.cluster.folder / "broker.keystore.pem")}
         (self.folder / "log4j2.properties").write_text(LOGGING)
         self.properties = self.folder / "server.properties"
         self.properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
@@ -217,7 +226,7 @@ class Cluster:
     """Started by the call; stop() or the end of a with block stops it. On an exception there the
     brokers' logs are shown."""
 
-    def __init__(self, jars, brokers=1):
+    def __init__(self, jars, brokers=1, tls=False):
         self.jars = pathlib.Path(jars)
         if not any(self.jars.glob("kafka_2.13-*.jar")):
             raise FileNotFoundError(f"no Kafka in '{jars}': run ./dev test, which fetches it")
@@ -226,8 +235,11 @@ class Cluster:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="checkit-kafka-"))
         self.brokers = []
         self.admin = None
+        self.tls = tls
         atexit.register(self.stop)
         try:
+            if tls:
+                self._make_certificates()
             self._start(brokers)
         except BaseException:
             self.show_logs()
@@ -239,10 +251,25 @@ class Cluster:
         """The brokers that run: some clients stop at the first that does not."""
         return ",".join(broker.address for broker in self.brokers if broker.is_up())
 
+    @property
+    def tls_bootstrap(self):
+        return ",".join(broker.tls_address for broker in self.brokers if broker.is_up())
+
+    @property
+    def authority(self):
+        """PEM file of who vouches for the brokers."""
+        return self.folder / "authority.pem"
+
+    def _make_certificates(self):
+        make_certificate(self.folder, "authority")
+        make_certificate(self.folder, "broker", "authority", "subjectAltName=IP:127.0.0.1")
+        parts = [(self.folder / f"broker.{kind}").read_text() for kind in ("key", "pem")]
+        (self.folder / "broker.keystore.pem").write_text("".join(parts))
+
     def _start(self, count):
         def make():
-            ports = free_ports(2 * count)
-            brokers = [Broker(self, i + 1, ports[2 * i], ports[2 * i + 1]) for i in range(count)]
+            ports = free_ports(3 * count)
+            brokers = [Broker(self, i + 1, *ports[3 * i:3 * i + 3]) for i in range(count)]
             self.voters = {broker.node: broker.controller for broker in brokers}
             return brokers
 
@@ -260,7 +287,7 @@ class Cluster:
     def add_broker(self):
         """One more, which is no controller; returns it once it takes requests."""
         node = len(self.brokers) + 1
-        self._add(lambda: [Broker(self, node, *free_ports(2))])
+        self._add(lambda: [Broker(self, node, *free_ports(3))])
         self._close_admin()  # it does not know the new one
         self.wait_ready()
         return self.brokers[-1]
@@ -340,7 +367,7 @@ class Cluster:
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind is not None:
+        if kind is not None and issubclass(kind, Exception):  # no exit, and no interruption
             self.show_logs()
         self.stop()
 

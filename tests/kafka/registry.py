@@ -22,6 +22,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from certificates import make_certificate
 from cluster import end, free_ports, spawn, wait_until
 
 READY_S = 90
@@ -104,16 +105,6 @@ class Registry:
 
 
 # --- in front of it --------------------------------------------------------------------------
-
-
-def make_certificate(folder, name, authority=None, *extensions):
-    """NAME.pem and NAME.key, signed by the authority's, or by itself."""
-    signed_by = ["-CA", folder / f"{authority}.pem", "-CAkey", folder / f"{authority}.key"]
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-             "-subj", f"/CN={name}", "-keyout", folder / f"{name}.key",
-             "-out", folder / f"{name}.pem", *(signed_by if authority else []),
-             *(word for extension in extensions for word in ("-addext", extension))]
-    subprocess.run([str(word) for word in words], check=True, capture_output=True)
 
 
 class TlsFront:
