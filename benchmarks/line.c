@@ -261,10 +261,11 @@ static uint64_t round_from(uint64_t began_ns)
     return add_part(PARTS - 1, began_ns);
 }
 
-/* Until the schema has come from its folder. */
+/* Until the schema has come from its folder, and for as long as all events take once. */
 static void warm_up(void)
 {
-    for (uint32_t i = 0; i < 100 || bench.documents == 0; i++) {
+    uint32_t batches = bench.events_kept / BATCH_RECORDS_MAX;
+    for (uint32_t i = 0; i < batches || bench.documents == 0; i++) {
         take(0);
         (void)round_from(thread_cpu_ns());
         if (bench.documents == 0)
