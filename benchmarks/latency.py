@@ -1,2 +1,163 @@
+"""From an event to its alert, at shares of what can be kept up with: `./dev bench latency`.
+
+One screening process runs all the time, as in real life. `latency_bench` sends events at an even
+rate, each named by the moment it was due, and reads the alerts as a subscriber would: what lies
+between is all of it, the producer's linger, the broker twice, fetching, screening, acknowledging.
+Writer, broker and screener share the machine, so the capacity is theirs together: the highest rate
+of a staircase that was kept up with.
+"""
+
+import json
+import statistics
+import sys
+
+from cluster import end, spawn, wait_until
+from fixture import BUILD, SEED, run, say
+
+TOPIC = "bookings.latency"
+PARTITIONS = 4
+WORKERS = 2
+SHARES = [0.1, 0.5, 0.9]
+CHANGES_PER_S = 10_000
+CHANGES_SHARE = 0.5
+ALERTS_PER_S = 200
+STAIR_S = 6
+STAIR = 1.2  # from one step of the staircase to the next
+STEPS_MAX = 16
+LATE_US = 1_000_000  # an alert later than that, and the rate is not kept up with
+BEHIND_MAX = 0.01    # of what is due: more, and it is the writer that cannot
+SECONDS = 2          # times --seconds: of each load
+READY_S = 120
+KEPT_UP = "kept up with"
+BUCKETS = 8          # a doubling, of the histogram that is kept
+
+
+class Screener:
+    """A process that screens until it is told to stop; fails when it does not stop well."""
+
+    def __init__(self, site, store):
+        self.log_path = site.folder / "latency.log"
+        config = site.config(
+            TOPIC, workers=WORKERS, kafka={"compression.type": "lz4"}, log={"level": "info"},
+            store={"path": store.name, "key": site.store_key.name}, heartbeat={"interval_s": 0})
+        self.log = self.log_path.open("wb")
+        self.process = spawn([BUILD / "checkit", "screen", "-c", config], stderr=self.log)
+        wait_until(self.is_ready, READY_S, "the screener is ready", pause_s=0.2)
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            sys.exit(f"bench: the screener ended:\n{self.log_path.read_text()}")
+        return "message=ready" in self.log_path.read_text()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        code = end(self.process)
+        self.log.close()
+        if kind is None and code != 0:
+            sys.exit(f"bench: the screener ended with {code}:\n{self.log_path.read_text()}")
+
+
+def quantile(sorted_us, share):
+    return sorted_us[min(len(sorted_us) - 1, int(share * len(sorted_us)))]
+
+
+def histogram(sorted_us):
+    """[upper bound, how many] of buckets a little wider each, empty ones left out."""
+    counted, bound, at = [], 100.0, 0
+    while at < len(sorted_us):
+        first = at
+        while at < len(sorted_us) and sorted_us[at] <= bound:
+            at += 1
+        if at > first:
+            counted.append([round(bound), at - first])
+        bound *= 2 ** (1 / BUCKETS)
+    return counted
+
+
+class Load:
+    """Events at a rate for so many seconds, and what came of them."""
+
+    def __init__(self, config, entries, rate, seconds, changes=0):
+        told = json.loads(run(
+            BUILD / "latency_bench", "-c", config, "--topic", TOPIC, "--entries", entries,
+            "--seed", SEED, "--rate", round(rate), "--seconds", seconds,
+            "--alerts", ALERTS_PER_S, "--changes", changes))
+        self.rate, self.seconds, self.changes = rate, seconds, changes
+        self.told = told
+        self.us = told["us"]
+        if not self.us:
+            sys.exit(f"bench: no alert was timed: {told}")
+
+    @property
+    def verdict(self):
+        if self.told["behind"] > BEHIND_MAX * self.told["sent"]:
+            return "the writer falls behind"
+        return KEPT_UP if quantile(self.us, 0.99) < LATE_US else "screening falls behind"
+
+    def ms(self, share):
+        return round(quantile(self.us, share) / 1000, 2)
+
+    def figures(self, name, share):
+        return {
+            "name": name, "share_of_capacity": share, "events_per_s": round(self.rate),
+            "sent": self.told["sent"], "seconds": self.seconds,
+            "changes_per_s": round(self.told["changes"] / self.told["written_s"]),
+            "events_behind": self.told["behind"], "alerts": len(self.us),
+            "p50_ms": self.ms(0.5), "p90_ms": self.ms(0.9), "p99_ms": self.ms(0.99),
+            "p999_ms": self.ms(0.999), "max_ms": round(self.us[-1] / 1000, 2),
+            "mean_ms": round(statistics.fmean(self.us) / 1000, 2),
+            "histogram_us": histogram(self.us)}
+
+
+def find_capacity(load):
+    """The highest rate that was kept up with, and what stopped the next. It begins with what is
+    screened of events written as fast as they can be: less, as the writer then takes what it can
+    get of the machine."""
+    first = load(0, STAIR_S)
+    rate = first.told["sent"] / first.told["screened_s"]
+    stairs = []
+    kept = None
+    while len(stairs) < STEPS_MAX:
+        step = load(rate, STAIR_S)
+        stairs.append({"events_per_s": round(rate), "verdict": step.verdict,
+                       "p99_ms": step.ms(0.99), "events_behind": step.told["behind"]})
+        say(f"latency: {rate:,.0f} events/s: {step.verdict}, p99 {step.ms(0.99)} ms")
+        is_again = len(stairs) > 1 and stairs[-2]["events_per_s"] == round(rate)
+        if step.verdict == KEPT_UP:
+            kept, rate = rate, rate * STAIR
+        elif not is_again:
+            continue  # once more: something else may have taken the machine
+        elif kept:
+            return kept, step.verdict, stairs
+        else:
+            rate /= STAIR
+    sys.exit(f"bench: no capacity is found: {stairs}")
+
+
 def measure(site, options):
-    return {}
+    store = site.list(options.entries)
+    site.create(TOPIC, PARTITIONS)
+    config = site.config(TOPIC, kafka={"compression.type": "lz4", "linger.ms": 1,
+                                       "queue.buffering.max.messages": 1_000_000})
+    seconds = max(1, round(SECONDS * options.seconds))
+
+    def load(rate, for_seconds, changes=0):
+        return Load(config, options.entries, rate, for_seconds, changes)
+
+    with Screener(site, store):
+        say(f"latency: the capacity, with a list of {options.entries:,}")
+        capacity, limit, stairs = find_capacity(load)
+        wanted = [(f"{share:.0%} of the capacity", share, 0) for share in SHARES]
+        wanted.append((f"{CHANGES_SHARE:.0%}, with {CHANGES_PER_S:,} changes of the list a second",
+                       CHANGES_SHARE, CHANGES_PER_S))
+        loads = []
+        for name, share, changes in wanted:
+            told = load(share * capacity, seconds, changes).figures(name, share)
+            loads.append(told)
+            print(f"latency: {name}: {told['events_per_s']:,} events/s, {told['alerts']:,} alerts "
+                  f"within {told['p50_ms']} ms (p50), {told['p99_ms']} ms (p99), "
+                  f"{told['max_ms']} ms (max)", flush=True)
+    return {"workers": WORKERS, "partitions": PARTITIONS, "capacity_events_per_s": round(capacity),
+            "capacity_limited_by": limit, "stairs": stairs, "loads": loads}

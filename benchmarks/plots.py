@@ -123,7 +123,7 @@ def draw_latency(results):
     draw("latency", *tables,
          title("From an event to its alert at a subscriber", results),
          "set logscale xy", "set xlabel 'ms'", "set ylabel 'share of alerts that took longer'",
-         "set format y '10^{%L}'", "set grid x y lc rgb '#d0d7de'", "set key bottom left",
+         "set format y '%g'", "set grid x y lc rgb '#d0d7de'", "set key bottom left",
          "set yrange [*:1]", "plot " + ", ".join(parts))
 
 
