@@ -143,8 +143,9 @@ class Fixture:
         """The same list on a feed of its own."""
         self.create(FEED_FULL, 4)
         say(f"a list of {entries:,} to {FEED_FULL}")
-        checkit("generate", "list", "-c", self.config("bookings"), "--quiet",
-                "--topic", FEED_FULL, "--entries", entries, "--seed", SEED)
+        config = self.config("bookings", log={"level": "error"})
+        checkit("generate", "list", "-c", config, "--quiet", "--topic", FEED_FULL,
+                "--entries", entries, "--seed", SEED)
 
     # --- topics ---
 
@@ -164,7 +165,8 @@ class Fixture:
         say(f"{events:,} events to {case.topic}")
         self.create(case.topic, case.partitions)
         truth = self.folder / "truth.csv"
-        config = self.config(case.topic, kafka={"compression.type": case.compression})
+        config = self.config(case.topic, kafka={"compression.type": case.compression},
+                             log={"level": "error"})  # of a broker that has just started
         options = ["-c", config, "--topic", case.topic, "--events", events,
                    "--entries", case.entries, "--seed", SEED, "--truth", truth]
         if case.form == "booking":

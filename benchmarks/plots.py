@@ -134,7 +134,7 @@ def draw_scaling(results):
     rows = results["rows"]
     workers = sorted({row["workers"] for row in rows})
     tables, parts = [], []
-    for subject, dash in (("checkit", 1), ("bare", 2)):
+    for subject, style in (("checkit", "lw 2 pt 7"), ("bare", "lw 1 pt 4")):
         for at, count in enumerate(workers):
             told = sorted((row["partitions"], row["cpu_ns_per_event"],
                            min(run["cpu_ns_per_event"] for run in row["runs"]),
@@ -144,12 +144,13 @@ def draw_scaling(results):
                 continue
             tables.append(data(f"{subject}{count}", told))
             label = f"{subject}, {count} worker{'s' if count > 1 else ''}"
-            parts.append(f"${subject}{count} using 1:2:3:4 with yerrorlines lw 2 dt {dash} "
+            parts.append(f"${subject}{count} using 1:2:3:4 with yerrorlines {style} "
                          f"lc rgb '{COLOURS[at % len(COLOURS)]}' title {text(label)}")
     ticks = ", ".join(str(count) for count in sorted({row["partitions"] for row in rows}))
     draw("scaling", *tables,
          title("What an event costs, by partitions and workers", results),
-         "set logscale x 2", f"set xtics ({ticks})", "set xlabel 'partitions'",
+         "set logscale x 2", "set xrange [0.9:72]", f"set xtics ({ticks})",
+         "set xlabel 'partitions'",
          "set ylabel 'ns of processor time an event'", "set yrange [0:*]",
          "set key outside right", "plot " + ", ".join(parts))
 
