@@ -50,7 +50,7 @@ static const struct filler wide_journey[] = {
     {FILLER_TEXT, 180}, {FILLER_TEXT, 260}, {FILLER_OPTIONAL_TEXT, 10}, {FILLER_LONG, 0}};
 static const struct filler wide_last[] = {
     {FILLER_TEXT, 20},  {FILLER_BYTES, 32}, {FILLER_DOUBLE, 0},         {FILLER_MAP, 24},
-    {FILLER_TEXTS, 20}, {FILLER_TEXT, 320}, {FILLER_OPTIONAL_TEXT, 40}, {FILLER_TEXT, 90},
+    {FILLER_TEXTS, 20}, {FILLER_TEXT, 430}, {FILLER_OPTIONAL_TEXT, 40}, {FILLER_TEXT, 90},
     {FILLER_BYTES, 48}, {FILLER_TEXT, 280}, {FILLER_LONG, 0},           {FILLER_LONG, 0}};
 
 static void put_words(struct encoder *encoder, struct random *random, uint32_t size)
@@ -385,6 +385,7 @@ static enum status write_events(int argc, char **argv, struct error *err)
     struct config *config = NULL;
     struct output *output = NULL;
     TRY(config_open(options.config, &config, err));
+    log_configure(config->log_level, config->log_json);
     const struct generator_settings settings = {.seed = options.seed,
                                                 .entries = options.entries,
                                                 .hit_rate = strtod(options.hit_rate, NULL),
@@ -404,7 +405,6 @@ static enum status write_events(int argc, char **argv, struct error *err)
 int main(int argc, char **argv)
 {
     struct error err = {0};
-    log_configure(LOG_LEVEL_WARN, false);
     if (write_events(argc, argv, &err) == STATUS_OK)
         return 0;
     (void)fprintf(stderr, "%s\n", err.text);

@@ -336,6 +336,7 @@ static void bench_open(struct bench *bench)
     uint32_t schema_id = 0;
     const char *schema = (const char *)assets_find("schemas/BookingEvent.avsc").data;
     must(config_open(bench->options.config, &bench->config, &err), &err);
+    log_configure(bench->config->log_level, bench->config->log_json);
     must(registry_open(bench->config, &bench->registry, &err), &err);
     must(registry_id_of(bench->registry, bench->options.topic, schema, &schema_id, &err), &err);
     bench->plain = make_events(&bench->options, schema_id, false, PLAIN_EVENTS);
@@ -366,6 +367,9 @@ static void run(struct bench *bench)
     struct error err = {0};
     pthread_t reader;
     pthread_t changes;
+    send_event(bench, &bench->plain[0], 0); /* finds its way to the brokers first */
+    must(kafka_flush(bench->producer, DRAIN_S * 1000, &err), &err);
+    bench->sent = 0;
     bench->began_ns = clock_monotonic_ns();
     start(&reader, read_alerts, bench);
     if (bench->options.changes)
@@ -417,7 +421,6 @@ int main(int argc, char **argv)
     static struct bench bench;
     struct error err = {0};
     struct operands operands;
-    log_configure(LOG_LEVEL_WARN, false);
     if (arguments_parse(&command, argc, argv, &bench.options, &operands, &err) != STATUS_OK) {
         (void)fprintf(stderr, "%s\n", err.text);
         return err.exit_code;

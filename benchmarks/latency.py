@@ -8,8 +8,10 @@ of a staircase that was kept up with.
 """
 
 import json
+import re
 import statistics
 import sys
+import urllib.request
 
 from cluster import end, spawn, wait_until
 from fixture import BUILD, SEED, run, say
@@ -28,6 +30,8 @@ LATE_US = 1_000_000  # an alert later than that, and the rate is not kept up wit
 BEHIND_MAX = 0.01    # of what is due: more, and it is the writer that cannot
 SECONDS = 2          # times --seconds: of each load
 READY_S = 120
+COUNTED_S = 10
+ALL = float("inf")  # the last bound of a histogram
 KEPT_UP = "kept up with"
 BUCKETS = 8          # a doubling, of the histogram that is kept
 
@@ -49,6 +53,20 @@ class Screener:
             sys.exit(f"bench: the screener ended:\n{self.log_path.read_text()}")
         return "message=ready" in self.log_path.read_text()
 
+    def told(self):
+        """{upper bound in ms: alerts} since its start, as its metrics tell: from a record's
+        timestamp to when the alert was acknowledged."""
+        address = re.search(r"address=(\S+)", self.log_path.read_text()).group(1)
+        with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+            metrics = answer.read().decode()
+        found = re.findall(r'(?m)^checkit_event_to_alert_seconds_bucket{le="(.*)"} (\d+)$', metrics)
+        return {float(bound) * 1000: int(count) for bound, count in found}
+
+    def told_of(self, alerts):
+        """The same once it has counted so many: a subscriber may have one a moment before."""
+        return wait_until(lambda: (told := self.told())[ALL] == alerts and told, COUNTED_S,
+                          f"the screener counts {alerts} alerts, as many as came")
+
     def __enter__(self):
         return self
 
@@ -61,6 +79,13 @@ class Screener:
 
 def quantile(sorted_us, share):
     return sorted_us[min(len(sorted_us) - 1, int(share * len(sorted_us)))]
+
+
+def below_ms(before, after, share):
+    """The bound of its metrics' histogram, a power of two, that so many alerts stay below."""
+    alerts = {bound: after[bound] - before[bound] for bound in after}
+    return next(bound for bound, count in sorted(alerts.items())
+                if count >= share * alerts[ALL])
 
 
 def histogram(sorted_us):
@@ -146,7 +171,7 @@ def measure(site, options):
     def load(rate, for_seconds, changes=0):
         return Load(config, options.entries, rate, for_seconds, changes)
 
-    with Screener(site, store):
+    with Screener(site, store) as screener:
         say(f"latency: the capacity, with a list of {options.entries:,}")
         capacity, limit, stairs = find_capacity(load)
         wanted = [(f"{share:.0%} of the capacity", share, 0) for share in SHARES]
@@ -154,7 +179,12 @@ def measure(site, options):
                        CHANGES_SHARE, CHANGES_PER_S))
         loads = []
         for name, share, changes in wanted:
-            told = load(share * capacity, seconds, changes).figures(name, share)
+            before = screener.told()
+            loaded = load(share * capacity, seconds, changes)
+            after = screener.told_of(before[ALL] + loaded.told["alerts"])
+            told = loaded.figures(name, share)
+            told |= {f"metrics_p{part}_below_ms": below_ms(before, after, part / 100)
+                     for part in (50, 99)}
             loads.append(told)
             print(f"latency: {name}: {told['events_per_s']:,} events/s, {told['alerts']:,} alerts "
                   f"within {told['p50_ms']} ms (p50), {told['p99_ms']} ms (p99), "
