@@ -29,6 +29,9 @@ FEED = "document-changes"
 FEED_FULL = "document-changes.full"  # the list is on it, for what is measured of loading it
 EVENT_BYTES = {"booking": 180, "wide": 2100, "partner": 220}  # on disk, at most
 
+# Where all of it goes, the broker's folder too.
+tempfile.tempdir = os.environ.get("CHECKIT_BENCH_DIR") or None
+
 
 def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
@@ -212,6 +215,4 @@ def disk_needed(cases, events):
 
 
 def temporary_folder():
-    """CHECKIT_BENCH_DIR, or the system's; the broker's goes there too."""
-    tempfile.tempdir = os.environ.get("CHECKIT_BENCH_DIR") or None
     return tempfile.TemporaryDirectory(prefix="checkit-bench-")

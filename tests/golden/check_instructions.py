@@ -106,6 +106,8 @@ def measure(program):
                 sys.exit(f"line_bench under callgrind: exit {process.returncode}\n{err}")
             told = json.loads(out)
             instructions, calls = count(last_part(folder, step), program)
+            if instructions == 0:
+                sys.exit(f"callgrind saw no instruction in {step}_process")
             steps[step] = {"instructions": round(instructions / told["events"], 1),
                            "library_calls": round(calls / told["events"], 2)}
         return told["compiler"], steps
