@@ -56,6 +56,7 @@ struct options {
     uint64_t seconds;
     uint64_t alerts;
     uint64_t changes;
+    uint64_t unchanged;
 };
 
 struct made_event {
@@ -149,16 +150,19 @@ static void *read_alerts(void *state)
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-/* The next of the stream that is wanted: without a hit, or with one. Its number in the stream is
- * moved on. */
-static void make_event(const struct generator *generator, uint32_t schema_id, bool with_hit,
+/* The next of the stream that is wanted: without a hit, or with one, of an entry below `below`. Its
+ * number in the stream is moved on. */
+static void make_event(const struct generator *generator, uint32_t schema_id, uint64_t below,
                        uint64_t *index, struct made_event *out)
 {
     uint8_t buffer[GENERATED_BYTES_MAX];
     struct generated_event event;
-    do
+    bool is_wanted = false;
+    while (!is_wanted) {
         generator_event(generator, EVENT_BOOKING, (*index)++, &event);
-    while (event.hits_count != with_hit);
+        is_wanted = below == 0 ? event.hits_count == 0
+                               : event.hits_count == 1 && event.hits[0].entry < below;
+    }
     struct bytes payload = generator_encode_event(&event, schema_id, buffer);
     if (strlen(event.id) != ID_BYTES || payload.data[WIRE_PREFIX_SIZE] != 2 * ID_BYTES)
         fail("the id of an event is not where it was");
@@ -178,8 +182,9 @@ static struct made_event *make_events(const struct options *options, uint32_t sc
     struct generator *generator = generator_open(&settings);
     struct made_event *events = memory_new(count, sizeof *events);
     uint64_t index = 0;
+    uint64_t below = options->unchanged ? options->unchanged : options->entries;
     for (uint32_t i = 0; i < count; i++)
-        make_event(generator, schema_id, with_hit, &index, &events[i]);
+        make_event(generator, schema_id, with_hit ? below : 0, &index, &events[i]);
     generator_close(generator);
     return events;
 }
@@ -409,6 +414,8 @@ static const struct argument arguments[] = {
            .preset = "200", .help = "alerts a second, about"),
     OPTION("changes", ARGUMENT_NUMBER, changes, .value = "N", .max = 1000000, .preset = "0",
            .help = "changes of the list a second meanwhile"),
+    OPTION("unchanged", ARGUMENT_NUMBER, unchanged, .value = "N", .max = 200000000, .preset = "0",
+           .help = "documents listed are of the first so many entries; 0: of all"),
     {0}};
 
 static const struct arguments_command command = {

@@ -53,11 +53,14 @@ class Screener:
             sys.exit(f"bench: the screener ended:\n{self.log_path.read_text()}")
         return "message=ready" in self.log_path.read_text()
 
+    def address(self):
+        """Where it answers over HTTP."""
+        return re.search(r"address=(\S+)", self.log_path.read_text()).group(1)
+
     def told(self):
         """{upper bound in ms: alerts} since its start, as its metrics tell: from a record's
         timestamp to when the alert was acknowledged."""
-        address = re.search(r"address=(\S+)", self.log_path.read_text()).group(1)
-        with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+        with urllib.request.urlopen(f"http://{self.address()}/metrics") as answer:
             metrics = answer.read().decode()
         found = re.findall(r'(?m)^checkit_event_to_alert_seconds_bucket{le="(.*)"} (\d+)$', metrics)
         return {float(bound) * 1000: int(count) for bound, count in found}
@@ -102,13 +105,14 @@ def histogram(sorted_us):
 
 
 class Load:
-    """Events at a rate for so many seconds, and what came of them."""
+    """Events at a rate for so many seconds, and what came of them. Hits are of entries below
+    unchanged; 0: of any."""
 
-    def __init__(self, config, entries, rate, seconds, changes=0):
+    def __init__(self, config, entries, rate, seconds, changes=0, unchanged=0):
         told = json.loads(run(
             BUILD / "latency_bench", "-c", config, "--topic", TOPIC, "--entries", entries,
             "--seed", SEED, "--rate", round(rate), "--seconds", seconds,
-            "--alerts", ALERTS_PER_S, "--changes", changes))
+            "--alerts", ALERTS_PER_S, "--changes", changes, "--unchanged", unchanged))
         self.rate, self.seconds, self.changes = rate, seconds, changes
         self.told = told
         self.us = told["us"]

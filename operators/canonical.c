@@ -20,6 +20,7 @@ struct seen {
 struct canonical_state {
     const struct rule_data *rules;
     struct counters *counters;
+    struct canonical_memo *memo; /* owned */
     struct seen seen;
 };
 
@@ -30,6 +31,7 @@ static enum status canonical_open(const struct environment *environment, void **
     struct canonical_state *state = memory_new(1, sizeof *state);
     state->rules = environment->rules;
     state->counters = environment->counters;
+    state->memo = canonical_memo_open();
     state->seen.forms = memory_new(RECORD_DOCUMENTS_MAX, sizeof *state->seen.forms);
     state->seen.slots = memory_new(SEEN_SLOTS, sizeof *state->seen.slots);
     state->seen.used = memory_new(RECORD_DOCUMENTS_MAX, sizeof *state->seen.used);
@@ -41,6 +43,7 @@ static enum status canonical_open(const struct environment *environment, void **
 static void canonical_close(void *opened)
 {
     struct canonical_state *state = opened;
+    canonical_memo_close(state->memo);
     memory_free(state->seen.forms);
     memory_free(state->seen.slots);
     memory_free(state->seen.used);
@@ -144,7 +147,9 @@ static enum status canonical_process(void *opened, struct batch *batch, struct e
         return STATUS_OK;
     for (uint32_t i = from; i < batch->subjects_count; i++) {
         struct canonical *form = &batch->forms[i];
-        canonical_document(state->rules, &batch->documents[i], form);
+        canonical_document_of(state->rules, state->memo,
+                              batch->records[batch->subject_records[i]].datum,
+                              &batch->documents[i], form);
         if (form->unscreenable | form->flags)
             count_odd(state, batch, form);
     }

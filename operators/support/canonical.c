@@ -217,28 +217,6 @@ static bool is_placeholder_word(const struct canonical *form)
     return false;
 }
 
-/* Their first two characters: all but few numbers are told apart by these. */
-static bool may_be_placeholder_word(const struct canonical *form)
-{
-    char second = form->fold[1];
-    switch (form->fold[0]) {
-    case 'A':
-        return second == 'P';
-    case 'N':
-        return second == '0' || second == 'U';
-    case 'P':
-        return second == 'A' || second == 'E';
-    case 'T':
-        return second == '8' || second == 'E';
-    case 'U':
-        return second == 'N';
-    case '1':
-        return second == '2';
-    default:
-        return false;
-    }
-}
-
 /* One or more letters, then three or more zeros, and nothing else. */
 static bool is_letters_and_zeros(const struct canonical *form)
 {
@@ -258,9 +236,8 @@ static bool is_placeholder(const struct canonical *form)
     uint32_t last = form->size - 1U;
     if (number[0] == number[1] && memcmp(number, number + 1, last) == 0)
         return true;
-    if (number[last] == '0' && number[last - 1] == '0' && is_letters_and_zeros(form))
-        return true;
-    return may_be_placeholder_word(form) && is_placeholder_word(form);
+    return canonical_may_be_placeholder(form) &&
+           (is_letters_and_zeros(form) || is_placeholder_word(form));
 }
 
 void canonical_number(struct bytes sent, bool refuse_placeholders, struct canonical *out)
@@ -363,12 +340,7 @@ void canonical_document(const struct rule_data *data, const struct document *sen
     enum issuer_kind issuer = rule_data_find_issuer(data, sent->issuer, &out->issuer);
     enum issuer_kind nationality =
         rule_data_find_issuer(data, sent->nationality, &out->nationality);
-    if (issuer == ISSUER_UNKNOWN)
-        out->flags |= CANONICAL_ISSUER_UNKNOWN;
-    if (nationality == ISSUER_UNKNOWN)
-        out->flags |= CANONICAL_NATIONALITY_UNKNOWN;
-    if (issuer == ISSUER_SPECIMEN && out->unscreenable == UNSCREENABLE_NO)
-        out->flags |= CANONICAL_SPECIMEN;
+    canonical_flag(out, issuer, nationality);
 }
 
 /* --- entries --- */

@@ -3,6 +3,8 @@
 #include "operators/support/projection_internal.h"
 #include "operators/support/time_parse.h"
 
+const uint8_t slot_marks[SLOT_KINDS];
+
 /* --- documents --- */
 
 /* Of a slot that only texts go to. */
@@ -32,18 +34,21 @@ static struct bytes write_number(struct arena *arena, int64_t value, uint32_t wi
     return bytes_of(text, size);
 }
 
+_Static_assert(sizeof(struct document) == ROW_FIELDS * sizeof(struct slot) &&
+                   offsetof(struct document, issuer) == ROW_ISSUER * sizeof(struct slot) &&
+                   offsetof(struct document, type) == ROW_TYPE * sizeof(struct slot) &&
+                   offsetof(struct document, nationality) == ROW_NATIONALITY * sizeof(struct slot),
+               "the slots of a document are the document");
+
 /* false: the arena is full. */
 static bool write_row(struct run *run, const struct row *row, struct document *out)
 {
     const struct slot *slots = &run->slots[row->slot_first];
-    if (slots[ROW_NUMBER].kind == SLOT_INTEGER)
-        out->number = write_number(run->arena, slots[ROW_NUMBER].integer, row->number_width);
-    else
-        out->number = text_of(&slots[ROW_NUMBER]);
-    out->issuer = text_of(&slots[ROW_ISSUER]);
-    out->type = text_of(&slots[ROW_TYPE]);
-    out->nationality = text_of(&slots[ROW_NATIONALITY]);
-    return out->number.data || slots[ROW_NUMBER].kind != SLOT_INTEGER;
+    memcpy(out, slots, sizeof *out);
+    if (slot_kind(&slots[ROW_NUMBER]) != SLOT_INTEGER)
+        return true;
+    out->number = write_number(run->arena, slots[ROW_NUMBER].integer, row->number_width);
+    return out->number.data != NULL;
 }
 
 /* The first slice reads on when it is full, so that a record with a fault anywhere is refused
@@ -61,6 +66,7 @@ bool run_end_row(struct run *run, uint32_t index)
         return true;
     }
     run->more = true;
+    run->room = 0;
     return run->skip == 0;
 }
 
@@ -76,6 +82,7 @@ enum record_status projection_documents(const struct projection *projection, str
     run.skip = skip;
     run.seen = 0;
     run.count = 0;
+    run.room = skip == 0 ? capacity : 0;
     run.more = false;
     size_t used_bytes = arena->used_bytes;
     enum record_status status = run_program(&run, &projection->documents, datum);
@@ -95,6 +102,8 @@ enum record_status projection_measure(const struct projection *projection, struc
     run.projection = projection;
     run.skip = UINT32_MAX;
     run.seen = 0;
+    run.count = 0;
+    run.room = 0;
     enum record_status status = run_program(&run, &projection->documents, bytes);
     if (status == RECORD_OK)
         *size = bytes.size > 0 ? (size_t)(run.end - bytes.data) : 0;
@@ -123,15 +132,16 @@ static int64_t time_of(const struct slot *slot)
     static const int64_t latest_ms = 253402300799999;
     enum { DAY_MS = 86400000 };
     int64_t ms = TIME_NONE;
-    if (slot->kind == SLOT_TEXT && !time_parse(text_of(slot), &ms))
+    enum slot_kind kind = slot_kind(slot);
+    if (kind == SLOT_TEXT && !time_parse(text_of(slot), &ms))
         return TIME_NONE;
-    if (slot->kind == SLOT_DAYS && __builtin_mul_overflow(slot->integer, DAY_MS, &ms))
+    if (kind == SLOT_DAYS && __builtin_mul_overflow(slot->integer, DAY_MS, &ms))
         return TIME_NONE;
-    if (slot->kind == SLOT_MILLIS)
+    if (kind == SLOT_MILLIS)
         ms = slot->integer;
-    if (slot->kind == SLOT_MICROS)
+    if (kind == SLOT_MICROS)
         ms = floor_divide(slot->integer, 1000);
-    if (slot->kind == SLOT_NANOS)
+    if (kind == SLOT_NANOS)
         ms = floor_divide(slot->integer, 1000000);
     return ms >= earliest_ms && ms <= latest_ms ? ms : TIME_NONE;
 }
@@ -221,6 +231,6 @@ enum record_status projection_change_next(const struct projection *projection, s
         .effective_at_ms = time_of(&slots[CHANGE_EFFECTIVE_AT]),
     };
     const struct slot *revision = &slots[CHANGE_REVISION];
-    out->revision = revision->kind == SLOT_INTEGER ? revision->integer : 0;
+    out->revision = slot_kind(revision) == SLOT_INTEGER ? revision->integer : 0;
     return parse_op(text_of(&slots[CHANGE_OP]), &out->op) ? RECORD_OK : RECORD_DATUM_INVALID;
 }

@@ -309,17 +309,28 @@ enum slot_kind {
     SLOT_DAYS,
     SLOT_MILLIS,
     SLOT_MICROS,
-    SLOT_NANOS
+    SLOT_NANOS,
+    SLOT_KINDS
 };
 
+/* As long as a text, so that the slots of a document are the document. */
 struct slot {
-    const uint8_t *data; /* NULL unless SLOT_TEXT */
+    const uint8_t *data; /* NULL: absent; of an integer: its kind's place in slot_marks */
     union {
         uint64_t size;   /* SLOT_TEXT */
         int64_t integer; /* the others */
     };
-    enum slot_kind kind;
 };
+
+extern const uint8_t slot_marks[SLOT_KINDS];
+
+static inline enum slot_kind slot_kind(const struct slot *slot)
+{
+    uintptr_t kind = (uintptr_t)slot->data - (uintptr_t)slot_marks;
+    if (!slot->data)
+        return SLOT_ABSENT;
+    return kind < SLOT_KINDS ? (enum slot_kind)kind : SLOT_TEXT;
+}
 
 /* Slots of a document, from its path's first slot on; alternatives follow. */
 enum { ROW_NUMBER, ROW_ISSUER, ROW_TYPE, ROW_NATIONALITY, ROW_FIELDS };
@@ -392,10 +403,11 @@ struct run {
     uint32_t skip;
     uint32_t seen;
     uint32_t count;
+    uint32_t room; /* capacity while every document is taken: none skipped, none left out */
     bool more;
 };
 
-/* A document is complete. false: run no further, the slice is full or the record has too many. */
+/* A document is complete, and is not one of the usual: a text for its number, room for it. false: run no further, the slice is full or the record has too many. */
 bool run_end_row(struct run *run, uint32_t row);
 
 enum record_status run_program(struct run *run, const struct program *program, struct bytes datum);

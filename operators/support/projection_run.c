@@ -74,13 +74,35 @@ static inline const uint8_t *skip_bytes(const uint8_t *at, const uint8_t *end, u
     return size <= (uint64_t)(end - at) ? at + size : NULL;
 }
 
+/* A text: size bytes from data on; data NULL: the bytes do not follow the schema. */
+struct text {
+    const uint8_t *data;
+    uint64_t size;
+};
+
+static __attribute__((noinline)) struct text read_text_rest(const uint8_t *at, const uint8_t *end)
+{
+    struct varint size = read_long(at, end);
+    if (!size.at || (uint64_t)size.value > (uint64_t)(end - size.at))
+        return (struct text){NULL, 0};
+    return (struct text){size.at, (uint64_t)size.value};
+}
+
+/* Nearly every size is one byte: an even one below 128. */
+static inline struct text read_text(const uint8_t *at, const uint8_t *end)
+{
+    if (LIKELY(at < end && (*at & 0x81) == 0 && *at / 2 < end - at))
+        return (struct text){at + 1, *at / 2u};
+    return read_text_rest(at, end);
+}
+
 static inline const uint8_t *skip_texts(const uint8_t *at, const uint8_t *end, uint64_t count)
 {
     for (; count > 0; count--) {
-        struct varint size = read_long(at, end);
-        if (!size.at || (uint64_t)size.value > (uint64_t)(end - size.at))
+        struct text text = read_text(at, end);
+        if (!text.data)
             return NULL;
-        at = size.at + size.value;
+        at = text.data + text.size;
     }
     return at;
 }
@@ -233,9 +255,8 @@ static inline struct block next_block(enum loop kind, const uint8_t *at, const u
 
 static inline void take(struct slot *slot, const uint8_t *data, size_t size)
 {
-    if (slot->kind != SLOT_ABSENT)
+    if (slot->data)
         return;
-    slot->kind = SLOT_TEXT;
     slot->data = data;
     slot->size = size;
 }
@@ -243,11 +264,11 @@ static inline void take(struct slot *slot, const uint8_t *data, size_t size)
 static inline const uint8_t *take_text(struct run *run, const struct operation *operation,
                                        const uint8_t *at, const uint8_t *end)
 {
-    struct varint size = read_long(at, end);
-    if (!size.at || (uint64_t)size.value > (uint64_t)(end - size.at))
+    struct text text = read_text(at, end);
+    if (!text.data)
         return NULL;
-    take(&run->slots[operation->slot], size.at, (size_t)size.value);
-    return size.at + size.value;
+    take(&run->slots[operation->slot], text.data, text.size);
+    return text.data + text.size;
 }
 
 static inline const uint8_t *take_bytes(struct run *run, const struct operation *operation,
@@ -264,11 +285,10 @@ static inline const uint8_t *take_optional_text(struct run *run, const struct op
 {
     struct slot *slot = &run->slots[operation->slot];
     uint64_t mask;
-    if (LIKELY(end - at >= 2 && slot->kind == SLOT_ABSENT)) {
+    if (LIKELY(end - at >= 2 && !slot->data)) {
         mask = -(uint64_t)(at[0] != operation->kind);
         uint64_t size = at[1] / 2u & mask;
         if (LIKELY(((at[0] & 0xFD) | (at[1] & 0x81 & mask)) == 0)) {
-            slot->kind = mask & SLOT_TEXT;
             slot->data = mask ? at + 2 : NULL;
             slot->size = size;
             return skip_bytes(at, end, 1 + ((1 + size) & mask));
@@ -295,8 +315,8 @@ static inline const uint8_t *take_integer(struct run *run, const struct operatio
 {
     struct varint read = read_long(at, end);
     struct slot *slot = &run->slots[operation->slot];
-    if (read.at && slot->kind == SLOT_ABSENT) {
-        slot->kind = operation->kind;
+    if (read.at && !slot->data) {
+        slot->data = &slot_marks[operation->kind];
         slot->integer = read.value;
     }
     return read.at;
@@ -304,8 +324,8 @@ static inline const uint8_t *take_integer(struct run *run, const struct operatio
 
 static void else_take(struct slot *slot, const struct slot *other)
 {
-    bool is_blank = slot->kind == SLOT_ABSENT || (slot->kind == SLOT_TEXT && slot->size == 0);
-    if (is_blank && other->kind != SLOT_ABSENT)
+    bool is_blank = !slot->data || (slot_kind(slot) == SLOT_TEXT && slot->size == 0);
+    if (is_blank && other->data)
         *slot = *other;
 }
 
@@ -323,11 +343,27 @@ static void add_flag(struct run *run, struct slot *slot)
 
 /* --- rows --- */
 
+/* Its own fields, and the alternatives to them, which are few. */
 static inline void begin_row(struct run *run, const struct operation *operation)
 {
     const struct row *row = &run->projection->rows[operation->count];
-    for (uint32_t i = 0; i < row->slots_count; i++)
-        run->slots[row->slot_first + i] = (struct slot){0};
+    struct slot *slots = &run->slots[row->slot_first];
+    for (uint32_t i = 0; i < ROW_FIELDS; i++)
+        slots[i] = (struct slot){0};
+    for (uint32_t i = ROW_FIELDS; i < row->slots_count; i++)
+        slots[i].data = NULL;
+}
+
+/* While there is room, as many are seen as taken. false: run no further. */
+static inline bool end_row(struct run *run, uint32_t index)
+{
+    const struct slot *slots = &run->slots[run->projection->rows[index].slot_first];
+    if (LIKELY(run->count < run->room && slot_kind(&slots[ROW_NUMBER]) <= SLOT_TEXT)) {
+        memcpy(&run->out[run->count++], slots, sizeof *run->out);
+        run->seen++;
+        return true;
+    }
+    return run_end_row(run, index);
 }
 
 /* --- control: moves to the operation before the one that comes next --- */
@@ -477,11 +513,19 @@ static enum record_status run_operations(struct run *run, struct machine m)
             begin_row(run, operation);
             break;
         case OPERATION_ROW_END:
-            if (!run_end_row(run, operation->count))
+            if (!end_row(run, operation->count))
                 return run->seen > RECORD_DOCUMENTS_MAX ? RECORD_TOO_MANY_DOCUMENTS : RECORD_OK;
             break;
-        default:
+        case OPERATION_CALL:
+        case OPERATION_RETURN:
+        case OPERATION_MARK:
+        case OPERATION_BACK:
+        case OPERATION_ADD_FLAG:
+        case OPERATION_ELSE_TAKE:
             m = run_rare(run, m);
+            break;
+        default: /* a branch is only ever jumped over */
+            __builtin_unreachable();
         }
     }
     return RECORD_DATUM_INVALID;

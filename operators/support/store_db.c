@@ -13,6 +13,8 @@ enum {
     SCAN_AHEAD_BYTES = 2 * 1024 * 1024,
     LARGE_BLOCK_BYTES = 8 * 1024, /* an index in memory has a key a block */
     ENTRIES_BLOCK_BYTES = 16 * 1024,
+    ZSTD_LEVEL = 1, /* 3 takes a tenth more of an import for a sixtieth less on disk */
+    ZSTD_WINDOW_BITS = -14, /* the default of RocksDB */
     LAST_LEVEL = 6,
     OPEN_FILES_MAX = 512,
     BACKGROUND_JOBS = 2,
@@ -127,8 +129,11 @@ rocksdb_options_t *store_db_family_options(const struct store *store, enum famil
     /* What is written again soon is packed quickly, the bulk well. */
     rocksdb_options_set_compression(options,
                                     has_many ? rocksdb_lz4_compression : rocksdb_no_compression);
-    if (has_many)
+    if (has_many) {
         rocksdb_options_set_bottommost_compression(options, rocksdb_zstd_compression);
+        rocksdb_options_set_bottommost_compression_options(options, ZSTD_WINDOW_BITS, ZSTD_LEVEL, 0,
+                                                           0, 1);
+    }
     if (is_searched_in_vain(family))
         rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, MEMTABLE_BLOOM_RATIO);
     if (family == FAMILY_ENTRIES)

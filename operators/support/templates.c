@@ -1,7 +1,5 @@
 #include "operators/support/templates.h"
 
-enum { STRIPPED_SIZE_WITHOUT_TEMPLATES = 10 };
-
 #define DIGITS UINT64_C(0x3FF)
 #define LETTERS (UINT64_C(0x3FFFFFF) << 10)
 
@@ -194,12 +192,8 @@ bool templates_foldable(const struct templates *templates, enum document_type ty
 bool templates_strip(const struct templates *templates, enum document_type type, const char *n,
                      uint8_t size)
 {
-    /* Cheapest first: every document is asked. */
-    if (n[size - 1] < '0' || n[size - 1] > '9')
-        return false;
     uint8_t rest = (uint8_t)(size - 1);
-    bool size_may_do = (templates->sizes >> rest & 1) || size == STRIPPED_SIZE_WITHOUT_TEMPLATES;
-    if (!size_may_do || n[rest] != check_digit(n, rest))
+    if (!templates_may_strip(templates, n, size) || n[rest] != check_digit(n, rest))
         return false;
     if (!templates_apply(templates, type))
         return size == STRIPPED_SIZE_WITHOUT_TEMPLATES;

@@ -56,6 +56,17 @@ bool templates_show_repaired(const struct templates *templates, enum document_ty
 bool templates_foldable(const struct templates *templates, enum document_type type, const char *n,
                         const char *m, uint8_t size);
 
+/* Whether n may be stripped at all: it ends with a digit, and without that has a template's size, or
+ * the size of a number with a check digit. Every document is asked, so this is all most cost. */
+enum { STRIPPED_SIZE_WITHOUT_TEMPLATES = 10 };
+static inline bool templates_may_strip(const struct templates *templates, const char *n,
+                                       uint8_t size)
+{
+    bool size_may_do =
+        (templates->sizes >> (size - 1) & 1) || size == STRIPPED_SIZE_WITHOUT_TEMPLATES;
+    return size_may_do && n[size - 1] <= '9'; /* A-Z and 0-9 are all there is */
+}
+
 /* Whether n without its last character is Stripped(n). */
 bool templates_strip(const struct templates *templates, enum document_type type, const char *n,
                      uint8_t size);

@@ -54,6 +54,18 @@ static void check_entry(const struct document *sent, const struct canonical *for
     CHECK(hit.tier == TIER_EXACT || hit.tier == TIER_TYPE_DIFFERS);
 }
 
+/* As one of many, loaded from the datum, it has the same form. */
+static void check_usual(struct bytes datum, const struct document *sent,
+                        const struct canonical *form)
+{
+    static struct canonical_memo *memo;
+    struct canonical usual;
+    if (!memo)
+        memo = canonical_memo_open();
+    canonical_document_of(rules(), memo, datum, sent, &usual);
+    CHECK(memcmp(&usual, form, sizeof usual) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t *copy = fuzz_copy(bytes_of(data, size));
@@ -69,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (form.unscreenable == UNSCREENABLE_NO)
         check_again(&form);
     check_entry(&sent, &form);
+    check_usual(bytes_of(copy, size), &sent, &form);
     free(copy);
     return 0;
 }
