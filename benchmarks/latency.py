@@ -37,12 +37,13 @@ BUCKETS = 8          # a doubling, of the histogram that is kept
 
 
 class Screener:
-    """A process that screens until it is told to stop; fails when it does not stop well."""
+    """A process that screens until it is told to stop; fails when it does not stop well. Another
+    one goes on where it stopped."""
 
     def __init__(self, site, store):
         self.log_path = site.folder / "latency.log"
         config = site.config(
-            TOPIC, workers=WORKERS, kafka={"compression.type": "lz4"}, log={"level": "info"},
+            TOPIC, group="bench-latency", workers=WORKERS, kafka={"compression.type": "lz4"}, log={"level": "info"},
             store={"path": store.name, "key": site.store_key.name}, heartbeat={"interval_s": 0})
         self.log = self.log_path.open("wb")
         self.process = spawn([BUILD / "checkit", "screen", "-c", config], stderr=self.log)
