@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,8 @@ import time
 BASELINE = 5_000_000  # a look-up that misses is compared with one at this size
 DISK_BYTES_AN_ENTRY = 420  # while it is built
 WATCH_S = 1
+EVENTS = 10_000_000  # that go through the steps, for what a look-up costs there
+RUNS = 3
 
 
 def say(text):
@@ -96,9 +99,19 @@ def measure(build, entries, seed, folder):
                "entries_per_s": round(entries / took["s"]), "import_peak_mb": took["peak_mb"],
                "list_mb": round(rows_bytes / 1e6), "store_mb": round(bytes_in(store) / 1e6),
                "import_disk_mb": round(disk.most / 1e6)}
+    say("bookings, of which none has a listed document, go through the steps")
+    figures |= steps_of(build, entries, store, key, seed)
     say("a process that changes it is killed; opened, looked into, its filter made anew")
     _, printed = run(build / "store_bench", store, key)
     return figures | json.loads(printed)
+
+
+def steps_of(build, entries, store, key, seed):
+    """What a document costs in the match step, and an event in all: medians."""
+    command = [build / "line_bench", EVENTS, entries, store, key, seed]
+    told = [json.loads(run(*command)[1]) for _ in range(RUNS)]
+    return {"match_ns_a_document": statistics.median(one["ns_a_document"]["match"] for one in told),
+            "steps_ns_an_event": statistics.median(one["ns_an_event"]["all"] for one in told)}
 
 
 def show(figures):
@@ -111,7 +124,9 @@ def show(figures):
           f"({figures['rebuild_s']} s)")
     print(f"  a probe that misses: {figures['probe_missing_ns']} ns, "
           f"{figures['false_passes']:.5f} pass falsely; past the filter "
-          f"{figures['find_missing_ns']} ns", flush=True)
+          f"{figures['find_missing_ns']} ns")
+    print(f"  a document in the match step: {figures['match_ns_a_document']} ns; an event in all "
+          f"steps: {figures['steps_ns_an_event']} ns", flush=True)
 
 
 def main(build, entries, seed):
@@ -122,8 +137,12 @@ def main(build, entries, seed):
             rows.append(measure(build, size, seed, pathlib.Path(folder)))
         show(rows[-1])
     first, last = rows[0], rows[-1]
-    miss = [row["probe_missing_ns"] + row["false_passes"] * row["find_missing_ns"]
-            for row in (first, last)]
-    print(f"a look-up that misses at {last['entries']:,} costs {miss[1]:.1f} ns, "
-          f"{miss[1] / miss[0]:.2f} times what it costs at {first['entries']:,}")
-    return {"sizes": rows, "miss_ns": [round(value, 1) for value in miss]}
+    probe = [row["probe_missing_ns"] + row["false_passes"] * row["find_missing_ns"]
+             for row in (first, last)]
+    match = [row["match_ns_a_document"] for row in (first, last)]
+    print(f"a look-up that misses at {last['entries']:,} costs {match[1]:.1f} ns, "
+          f"{match[1] / match[0]:.2f} times what it costs at {first['entries']:,}: fingerprint, "
+          f"filter, gates and what passes falsely (the filter and that alone: {probe[1]:.1f} ns, "
+          f"{probe[1] / probe[0]:.2f} times)")
+    return {"sizes": rows, "miss_ns": [round(value, 1) for value in match],
+            "filter_miss_ns": [round(value, 1) for value in probe]}
