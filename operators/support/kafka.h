@@ -82,7 +82,8 @@ void kafka_consumer_close(struct kafka_consumer *consumer);
  * RECORD_OFFSETS_LOST for a gap (no message; origin.offset is the first lost offset, offsets_lost
  * how many; reading goes on at resumes_at, the low watermark). offsets_lost is 0 when the log ends
  * before the position origin.offset, as when the topic was created anew: what there is comes again.
- * Serves rebalances; offsets of new partitions may take 60 s. STATUS_FAIL, and no record, on errors
+ * Serves rebalances; offsets of new partitions may take 60 s, with exactly_once as long again as a
+ * transaction may be open. STATUS_FAIL, and no record, on errors
  * that do not pass: fatal, not authorized, or a record that cannot be read (broken checksum). */
 enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
                        uint32_t timeout_ms, uint32_t *count, struct error *err) MUST_USE;
@@ -312,8 +313,8 @@ enum status kafka_flush(struct kafka_producer *producer, uint32_t timeout_ms,
  * the last has ended. What kafka_producer_* and kafka_produce return: STATUS_ABORT, besides, when
  * the transaction cannot be committed any more and is to be aborted; STATUS_FAIL when it is not
  * ours any more: the broker has given the transactional id to another process (EX_UNAVAILABLE, the
- * error names the id). Each call below is one attempt of at most about timeout_ms; while the group's
- * coordinator is down a commit may wait for it longer (librdkafka #5456).
+ * error names the id). Each call below is one attempt of at most about timeout_ms; while the
+ * group's coordinator is down a commit may wait for it longer (librdkafka #5456).
  */
 
 enum { KAFKA_TRANSACTIONAL_ID_SIZE = 512 };

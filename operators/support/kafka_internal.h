@@ -77,6 +77,7 @@ struct kafka_consumer {
     enum start_at start;
     int64_t start_time_ms;
     bool in_group;
+    uint32_t assign_ms; /* for offsets of new partitions, all attempts together */
     bool closing;
     /* Partitions whose position the broker does not have (design 6), until resolved. */
     rd_kafka_topic_partition_list_t *outside;

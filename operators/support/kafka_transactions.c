@@ -1,7 +1,8 @@
 /* Transactions (KIP-98, KIP-447). Every failure ends in one of three ways: the same call again, an
- * abort, or the end of the process. Where it is not known whether a commit has come about, and where
- * librdkafka's client can do no more, the abort is that of a new client under the same id: the
- * broker completes or aborts what the old one left, and refuses whatever of it is still on its way.
+ * abort, or the end of the process. Where it is not known whether a commit has come about, and
+ * where librdkafka's client can do no more, the abort is that of a new client under the same id:
+ * the broker completes or aborts what the old one left, and refuses whatever of it is still on its
+ * way.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -180,8 +181,8 @@ static enum status send_offsets(struct kafka_producer *producer, struct kafka_co
     rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(consumer->client);
     bool is_ours = is_member(consumer, group);
     if (is_ours)
-        error = rd_kafka_send_offsets_to_transaction(producer->client, list, group,
-                                                     (int)timeout_ms);
+        error =
+            rd_kafka_send_offsets_to_transaction(producer->client, list, group, (int)timeout_ms);
     if (group)
         rd_kafka_consumer_group_metadata_destroy(group);
     rd_kafka_topic_partition_list_destroy(list);
