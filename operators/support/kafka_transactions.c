@@ -4,7 +4,6 @@
  * the broker completes or aborts what the old one left, and refuses whatever of it is still on its
  * way.
  */
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,7 +150,9 @@ enum status kafka_transaction_join(struct kafka_producer *producer, struct error
 {
     if (producer->stage == KAFKA_STAGE_OPEN)
         return STATUS_OK;
-    assert(producer->stage == KAFKA_STAGE_NONE);
+    if (producer->stage != KAFKA_STAGE_NONE)
+        return error_set(err, STATUS_ABORT, EX_UNAVAILABLE,
+                         "kafka: a transaction that is being ended takes nothing more");
     rd_kafka_error_t *error = rd_kafka_begin_transaction(producer->client);
     if (error)
         return failed(producer, error, "the begin of a transaction", err);

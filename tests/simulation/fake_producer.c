@@ -38,8 +38,8 @@ static void take_header(struct fake_message *message, const struct kafka_header_
 
 static enum status begin_unless_open(struct kafka_producer *producer, struct error *err)
 {
-    assert(producer->is_settled && !producer->is_committing);
-    if (producer->has_failed)
+    assert(producer->is_settled);
+    if (producer->has_failed || producer->is_committing)
         return error_set(err, STATUS_ABORT, EX_UNAVAILABLE, "the transaction has failed");
     producer->is_open = true;
     return STATUS_OK;

@@ -577,7 +577,7 @@ Test(config, every_number_is_taken_at_its_limits_and_refused_beyond)
         if (property->min > 0)
             cr_assert_eq(try_number(property, property->min - 1, &err), STATUS_FAIL);
     }
-    cr_assert_eq(numbers, 8);
+    cr_assert_eq(numbers, 9);
 }
 
 /* "head", then count times item with its index in it, then "tail". */
