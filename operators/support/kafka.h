@@ -323,6 +323,11 @@ enum { KAFKA_TRANSACTIONAL_ID_SIZE = 512 };
 enum status kafka_transactional_id(const struct config *config, const char *worker, char *id,
                                    struct error *err) MUST_USE;
 
+/* Whether the brokers give us transactions under such ids, tried with one of its own,
+ * PREFIX-INSTANCE-check, which fences nobody. STATUS_FAIL: they do not, the error tells why. Waits
+ * for the broker. */
+enum status kafka_transaction_try(const struct config *config, struct error *err) MUST_USE;
+
 /* Asks nothing of a broker: before anything is produced, kafka_transaction_abort has to succeed,
  * which ends what a predecessor of this id has left open, and fences it. config is borrowed. */
 enum status kafka_transactional_open(const struct config *config, const char *worker,

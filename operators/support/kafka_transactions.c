@@ -13,7 +13,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 
-enum { REASON_SIZE = 512, NS_PER_MS = 1000000 };
+enum { REASON_SIZE = 512, NS_PER_MS = 1000000, TRY_MS = 10000 };
 
 /* --- what an error means --- */
 
@@ -229,6 +229,16 @@ static enum status settle(struct kafka_producer *producer, uint32_t timeout_ms, 
     }
     enum status status = failed(producer, error, "the first use", err);
     return status == STATUS_ABORT ? STATUS_FAIL : status; /* the client is new already */
+}
+
+enum status kafka_transaction_try(const struct config *config, struct error *err)
+{
+    const struct kafka_reports none = {0}; /* nothing is produced */
+    struct kafka_producer *producer = NULL;
+    TRY(kafka_transactional_open(config, "check", &none, &producer, err));
+    enum status status = settle(producer, TRY_MS, err);
+    kafka_producer_close(producer);
+    return status;
 }
 
 static enum status renew(struct kafka_producer *producer, uint32_t timeout_ms, struct error *err)

@@ -12,12 +12,11 @@ import os
 import pathlib
 import signal
 import subprocess
-import sys
 from collections import Counter
 
 import harness
 from cluster import wait_until
-from harness import WAIT_S, GroupCase, checkit, decode, headers_of, read_all, topic_config
+from harness import WAIT_S, GroupCase, checkit, decode
 
 READER = pathlib.Path(__file__).with_name("ReadCommitted.java")
 LETTER_BYTES = 2000  # what the topic of the dead letters takes
@@ -82,8 +81,7 @@ class ExactlyOnce(GroupCase):
         self.assertEqual(len({a["sighting_id"] for a in alerts}), len(alerts))
         self.assertEqual(seen[topics.dead_letters], [None] * self.broken)
         self.check_receipts(seen[topics.receipts])
-        for process in self.site_.processes[:1]:
-            checkit("receipts", "verify", "-c", process.config)
+        checkit("receipts", "verify", "-c", self.site_.processes[0].config)
 
     def check_receipts(self, values):
         """They follow each other without gap or overlap, from the beginning to the end."""
@@ -103,23 +101,21 @@ class ExactlyOnce(GroupCase):
         process = self.process("p")
         events = 0
         for point in POINTS:
-            for _ in range(2):  # and once more on what the first has left
-                self.send(events, 40)
-                events += 40
-                if point.endswith("abort"):
-                    self.send_broken()
-                process.start(kill_point=point)
-                self.assertEqual(process.wait(), -signal.SIGKILL, point)
+            self.send(events, 40)
+            events += 40
+            if point.endswith("abort"):
+                self.send_broken()
+            process.start(kill_point=point)
+            self.assertEqual(process.wait(), -signal.SIGKILL, point)
         summary = process.run_until_end()
         self.assertGreater(summary["transactions"]["committed"], 0)
         self.check()
-        self.assertGreater(len(self.alerts()), 0)
         self.assertGreater(sum(self.alerts().values()), events,
                            "no kill left an alert that only others see: what was tried?")
 
     def test_a_process_killed_among_others_is_replaced(self):
-        first, second = self.process("a"), self.process("b", transaction_ms=5000,
-                                                        commit_interval_ms=10000)
+        first = self.process("a")
+        second = self.process("b", transaction_ms=5000, commit_interval_ms=10000)
         first.start().wait_ready()
         second.start().wait_ready()
         second.wait_for_log("partition assigned")
@@ -151,8 +147,8 @@ class ExactlyOnce(GroupCase):
 
     def test_a_process_that_was_away_doubles_nothing(self):
         """Stopped in a transaction until others have its partitions; then it goes on."""
-        away, other = self.process("away", transaction_ms=5000, commit_interval_ms=10000), \
-            self.process("other")
+        away = self.process("away", transaction_ms=5000, commit_interval_ms=10000)
+        other = self.process("other")
         away.start().wait_ready()
         away.wait_for_log("partition assigned", count=6)
         self.send(0, 40)

@@ -87,6 +87,7 @@ struct fake_broker {
     bool blocked;
     bool fail;
     bool crash;
+    bool give_up;
     uint32_t epochs[FAKE_MEMBERS_MAX]; /* of transactional ids: the newest producer's */
 };
 extern struct fake_broker broker;

@@ -90,6 +90,16 @@ void fake_fail(bool fail)
     broker.fail = fail;
 }
 
+void fake_give_up(void)
+{
+    broker.give_up = true;
+}
+
+void fake_fence(uint32_t worker)
+{
+    broker.epochs[worker]++;
+}
+
 void fake_crash_all(bool crash)
 {
     broker.crash = crash;

@@ -112,6 +112,10 @@ static void fail(struct kafka_producer *producer, struct queued queued,
 
 static bool is_given_up(const struct kafka_producer *producer)
 {
+    bool is_asked = broker.give_up;
+    broker.give_up = broker.give_up && !producer->is_transactional;
+    if (is_asked && producer->is_transactional)
+        return true;
     return producer->is_transactional && broker.commits == FAKE_COMMITS_UNRELIABLE &&
            random_below(&broker.random, 300) == 0;
 }
