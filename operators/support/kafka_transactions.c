@@ -210,6 +210,7 @@ enum status kafka_transaction_commit(struct kafka_producer *producer,
     rd_kafka_error_t *error = rd_kafka_commit_transaction(producer->client, (int)timeout_ms);
     if (!error) {
         producer->stage = KAFKA_STAGE_NONE;
+        producer->is_in_doubt = false;
         return STATUS_OK;
     }
     /* Asked for, and perhaps done: what is on its way must not commit the transaction after it. */
