@@ -201,7 +201,8 @@ static void write_screening(const struct view *view, struct buffer *out)
         buffer_print(out, "checkit_step_seconds_total{step=\"%s\"} %.6f\n", line_step_name(i),
                      (double)counters_get(&counters->step_ns[i]) / 1e9);
     write_histogram(out, "checkit_event_to_alert_seconds",
-                    "From a record's timestamp to the delivery report of its alert.",
+                    "From a record's timestamp to the delivery report of its alert; with delivery "
+                    "exactly_once readers see it with the commit, up to `transaction_ms` later.",
                     &counters->event_to_alert_ms);
     write_histogram(out, "checkit_transaction_commit_seconds",
                     "How long the commit of a transaction took, receipts and the wait for all "
