@@ -1,5 +1,5 @@
-"""Delivery exactly once: whoever reads committed messages alone sees each sighting, each dead letter
-and each receipt once, whatever ends or stops a process and wherever it does.
+"""Delivery exactly once: whoever reads committed messages alone sees each sighting, each dead
+letter and each receipt once, whatever ends or stops a process and wherever it does.
 
 The reader is Kafka's own (ReadCommitted.java). Every event is a hit, so every offset of the input
 must have one alert.
