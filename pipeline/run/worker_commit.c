@@ -238,6 +238,8 @@ static enum status end_transaction(struct worker *worker, uint32_t timeout_ms, s
         if (worker->committing_count == 0 && !kafka_transaction_is_open(worker->producer))
             return STATUS_OK;
         worker->stage = STAGE_COMMITTING;
+        if (worker->transaction_began_ns == 0) /* it holds positions alone */
+            worker->transaction_began_ns = worker->commit_began_ns;
         POINT("worker_before_commit");
     }
     TRY(kafka_transaction_commit(worker->producer, worker->consumer, worker->committing,

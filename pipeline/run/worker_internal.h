@@ -45,7 +45,7 @@ struct worker {
     uint8_t receipt[WORKER_RECEIPT_BYTES_MAX];
 
     enum worker_stage stage;       /* without transactions always STAGE_SCREENING */
-    uint64_t transaction_began_ns; /* when its first message was noticed; 0: it has none */
+    uint64_t transaction_began_ns; /* when its first message was noticed; 0: it is empty */
     uint64_t commit_began_ns;
     uint32_t committing_count;
 
