@@ -400,8 +400,10 @@ static enum status end_before(struct worker *worker, uint64_t deadline_ns, struc
     for (;;) {
         uint32_t left_ms = worker_ms_until(deadline_ns);
         enum status status = end_transaction(worker, left_ms ? left_ms : 1, err);
-        if (status != STATUS_RETRY || left_ms == 0)
+        if (status != STATUS_RETRY)
             return status;
+        if (left_ms == 0)
+            return error_set(err, STATUS_RETRY, EX_UNAVAILABLE, "a transaction not committed");
         TRY(kafka_producer_poll(worker->producer, WORKER_BLOCKED_POLL_MS, err));
     }
 }

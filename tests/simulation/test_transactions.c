@@ -428,3 +428,18 @@ Test(transactions, stop_without_an_answer_fails_and_nothing_is_seen)
     cr_assert_eq(seen.alerts, 0);
     cr_assert_eq(fake_committed("in", 0), 0);
 }
+
+Test(transactions, stop_with_blocked_output_fails_and_says_so)
+{
+    start();
+    event(0, FAKE_QUEUE_MAX - 1, FAKE_QUEUE_MAX - 1);
+    event(1, 1, 1);
+    fake_block(true);
+    step_until_given(1, 1);
+    step_times(2);
+    struct error err = {0};
+    cr_assert_eq(world_stop(&world, 0, &err), STATUS_FAIL); /* the receipts find no room */
+    cr_assert_eq(err.exit_code, EX_UNAVAILABLE);
+    cr_assert_not_null(strstr(err.text, "a transaction not committed"), "%s", err.text);
+    cr_assert_eq(seen.alerts, 0);
+}
