@@ -12,6 +12,7 @@
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
+#include "pipeline/base/point.h"
 
 enum { REASON_SIZE = 512, NS_PER_MS = 1000000, TRY_MS = 10000 };
 
@@ -206,6 +207,7 @@ enum status kafka_transaction_commit(struct kafka_producer *producer,
         if (count > 0)
             TRY(send_offsets(producer, consumer, positions, count, timeout_ms, err));
         producer->stage = KAFKA_STAGE_COMMITTING;
+        POINT("transaction_has_offsets");
     }
     rd_kafka_error_t *error = rd_kafka_commit_transaction(producer->client, (int)timeout_ms);
     if (!error) {

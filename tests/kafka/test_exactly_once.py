@@ -24,14 +24,15 @@ KAFKA = {
     "session.timeout.ms": 2000,
     "transaction.timeout.ms": 4000,  # others wait so long for what a dead process left open
 }
-POINTS = ["worker_after_receipts", "worker_before_commit", "worker_after_commit",
-          "worker_before_abort", "worker_after_abort"]
+POINTS = ["worker_after_receipts", "worker_before_commit", "transaction_has_offsets",
+          "worker_after_commit", "worker_before_abort", "worker_after_abort"]
 
 
 class ExactlyOnce(GroupCase):
     def setUp(self):
         self.start_site(configs={"dead-letters": {"max.message.bytes": str(LETTER_BYTES)}})
         self.broken = 0
+        self.inputs = self.reader(self.topics.bookings, self.topics.banking)
 
     def process(self, name, **settings):
         settings = {"delivery": "exactly_once", "transaction_ms": 50, "kafka": KAFKA} | settings
@@ -63,11 +64,15 @@ class ExactlyOnce(GroupCase):
         """Whether the group has committed all that was sent."""
         committed = {(p.topic, p.partition): offset
                      for p, offset in self.site_.committed().items()}
-        ends = self.reader(self.topics.bookings, self.topics.banking).ends()
+        ends = self.inputs.ends()
         return all(committed.get((p.topic, p.partition), 0) == end for p, end in ends.items())
 
     def wait_screened(self):
         wait_until(self.screened, WAIT_S, "everything is screened and committed", pause_s=0.2)
+
+    def wait_screened_or_ended(self, process):
+        wait_until(lambda: not process.is_up() or self.screened(), WAIT_S,
+                   "it ends, or everything is screened", pause_s=0.2)
 
     def check(self):
         """Everything sent has been screened: what is seen of it?"""
@@ -86,7 +91,7 @@ class ExactlyOnce(GroupCase):
     def check_receipts(self, values):
         """They follow each other without gap or overlap, from the beginning to the end."""
         receipts = [decode("Receipt", value) for value in values]
-        ends = self.reader(self.topics.bookings, self.topics.banking).ends()
+        ends = self.inputs.ends()
         for partition, end in ends.items():
             stretches = sorted(
                 (r["from_offset"], r["to_offset"]) for r in receipts
@@ -124,6 +129,22 @@ class ExactlyOnce(GroupCase):
         second.kill()
         self.send(40, 40)
         self.wait_screened()
+        self.check()
+
+    def test_positions_of_a_process_killed_in_a_commit_are_waited_for(self):
+        """They may yet be committed: until the broker has ended that transaction nobody knows."""
+        first, second = self.process("a"), self.process("b")
+        first.start().wait_ready()
+        second.start(kill_point="transaction_has_offsets:5")
+        events = 0
+        while second.is_up():
+            self.send(events, 4)
+            events += 4
+            self.wait_screened_or_ended(second)
+        self.assertEqual(second.wait(), -signal.SIGKILL)
+        self.send(events, 40)
+        self.wait_screened()
+        first.wait_for_log("waiting for offsets of new partitions")
         self.check()
 
     # --- partitions move ---
@@ -185,10 +206,6 @@ class ExactlyOnce(GroupCase):
                       "an `instance` of its own", first.error())
         self.wait_screened()
         self.check()
-
-    def wait_screened_or_ended(self, process):
-        wait_until(lambda: not process.is_up() or self.screened(), WAIT_S,
-                   "it ends, or everything is screened", pause_s=0.2)
 
 
 if __name__ == "__main__":
