@@ -386,6 +386,18 @@ static enum status check_schemas(const struct config_reader *reader, struct erro
     return STATUS_OK;
 }
 
+/* A host name may be another one after a restart, or another process's as well: transactions that
+ * were left open would not be ended, or those of a living process would be. */
+static enum status check_delivery(const struct config_reader *reader, struct error *err)
+{
+    const struct config_node *top = reader->tree.nodes;
+    if (!reader->config->exactly_once || config_tree_find(top, "instance"))
+        return STATUS_OK;
+    return config_tree_fault(&reader->tree, config_tree_find(top, "delivery"), NULL, err,
+                             "exactly_once needs `instance`: configure a name that this process "
+                             "keeps and that no other process of the group has");
+}
+
 /* `topics`: for those that are named as input, output or feed. */
 static enum status check_topics(const struct config_reader *reader, struct error *err)
 {
@@ -460,6 +472,8 @@ enum status config_parse(const char *name, const char *text, size_t size, struct
         set_socket(reader);
     if (status == STATUS_OK)
         status = check_schemas(reader, err);
+    if (status == STATUS_OK)
+        status = check_delivery(reader, err);
     if (status == STATUS_OK)
         status = check_topics(reader, err);
     config_tree_close(&reader->tree);

@@ -59,12 +59,15 @@ struct config {
     struct topic_property topics[TOPIC_PROPERTIES_MAX]; /* those of a topic one behind another */
     uint32_t topics_count;
     const char *group;    /* consumer group of the screeners */
-    const char *instance; /* name of this process in logs and client ids */
+    const char *instance; /* name of this process in logs, client ids and transactional ids */
     uint32_t workers;
     uint32_t memory_mb; /* for what Kafka has in flight in both directions */
     enum start_at start;
     int64_t start_time_ms; /* with START_TIME */
     uint32_t commit_interval_ms;
+    bool exactly_once;                   /* delivery; `instance` is then the file's own */
+    uint32_t transaction_ms;             /* with exactly_once, as is the next */
+    const char *transactional_id_prefix; /* NULL: the group */
 
     struct input inputs[CONSUMED_MAX]; /* the screener may add the heartbeat's behind them */
     uint32_t inputs_count;

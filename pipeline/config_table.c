@@ -35,7 +35,9 @@ enum {
     MEMORY_MB_MIN = 64,
     MEMORY_MB_MAX = 65536,
     COMMIT_INTERVAL_MS_MIN = 100,
-    COMMIT_INTERVAL_MS_MAX = 60000
+    COMMIT_INTERVAL_MS_MAX = 60000,
+    TRANSACTION_MS_MIN = 10,
+    TRANSACTION_MS_MAX = 5000
 };
 
 #define TOP(member) .scope = CONFIG_SCOPE_TOP, .offset = offsetof(struct config, member)
@@ -54,7 +56,9 @@ const struct config_property config_properties[] = {
     {TOP(group), .name = "group", .type = CONFIG_TEXT, .fallback = "checkit",
      .help = "consumer group that all screening processes share"},
     {TOP(instance), .name = "instance", .type = CONFIG_TEXT, .fallback = "the host name",
-     .fallback_now = host_name, .help = "name of this process in logs and client ids"},
+     .fallback_now = host_name,
+     .help = "name of this process in logs, client ids and, with `delivery: exactly_once`, which "
+             "needs it configured, transactional ids"},
     {TOP(workers), .name = "workers", .type = CONFIG_NUMBER, .min = 1, .max = WORKERS_MAX,
      .fallback = "the number of CPUs", .fallback_now = usable_cpus, .unit = "threads",
      .help = "how many lines of steps run side by side, each with a consumer and a producer"},
@@ -67,6 +71,20 @@ const struct config_property config_properties[] = {
     {TOP(commit_interval_ms), .name = "commit_interval_ms", .type = CONFIG_NUMBER,
      .min = COMMIT_INTERVAL_MS_MIN, .max = COMMIT_INTERVAL_MS_MAX, .fallback = "1000", .unit = "ms",
      .reloadable = true, .help = "how often positions are committed and receipts written"},
+    {TOP(exactly_once), .name = "delivery", .type = CONFIG_SWITCH,
+     .choices = "at_least_once|exactly_once", .fallback = "at_least_once",
+     .help = "at_least_once: alerts go out at once, and after a failure some may come again. "
+             "exactly_once: alerts, receipts, dead letters and positions go out together, in "
+             "transactions; who reads committed messages alone sees each once"},
+    {TOP(transaction_ms), .name = "transaction_ms", .type = CONFIG_NUMBER,
+     .min = TRANSACTION_MS_MIN, .max = TRANSACTION_MS_MAX, .fallback = "200", .unit = "ms",
+     .reloadable = true,
+     .help = "with `delivery: exactly_once`, how long an alert waits at most for others of its "
+             "transaction; without alerts one is made each `commit_interval_ms`"},
+    {TOP(transactional_id_prefix), .name = "transactional_id_prefix", .type = CONFIG_TEXT,
+     .help = "with `delivery: exactly_once`, what transactional ids begin with: "
+             "PREFIX-INSTANCE-WORKER, which no other process of the cluster may have. Without it "
+             "the value of `group`"},
 
     {.scope = CONFIG_SCOPE_TOP,
      .name = "inputs",

@@ -14,4 +14,5 @@ void counters_merge(struct counters *into, const struct counters *from)
     size_t count = offsetof(struct counters, event_to_alert_ms) / sizeof(uint64_t);
     merge_array(&into->records, &from->records, count);
     histogram_merge(&into->event_to_alert_ms, &from->event_to_alert_ms);
+    histogram_merge(&into->commit_ms, &from->commit_ms);
 }

@@ -29,9 +29,11 @@ struct counters {
     _Atomic uint64_t held;
     _Atomic uint64_t rebalances;
     _Atomic uint64_t commits;
-    _Atomic uint64_t offsets_lost; /* records that were deleted before they were read */
+    _Atomic uint64_t transactions_aborted; /* those committed are commits */
+    _Atomic uint64_t offsets_lost;         /* records that were deleted before they were read */
     _Atomic uint64_t step_ns[STEPS_MAX];
     struct histogram event_to_alert_ms; /* record timestamp to the alert's delivery report */
+    struct histogram commit_ms;         /* of transactions: from the request to the answer */
 };
 
 static inline void counters_add(_Atomic uint64_t *counter, uint64_t value)

@@ -99,8 +99,11 @@ bool ledger_take(struct ledger *ledger, uint16_t input, int32_t partition, int64
     int32_t index = find_free(ledger);
     if (index == LEDGER_SLOT_NONE)
         return false;
-    ledger->slots[index] = (struct ledger_slot){
-        .input = input, .partition = partition, .from_offset = offset, .next_offset = offset};
+    ledger->slots[index] = (struct ledger_slot){.input = input,
+                                                .partition = partition,
+                                                .start_offset = offset,
+                                                .from_offset = offset,
+                                                .next_offset = offset};
     ledger->taken[index] = true;
     ledger->committed[index] = -1;
     if ((uint32_t)index >= ledger->slots_count)
@@ -177,6 +180,7 @@ static void move_on(struct ledger_slot *slot, const struct record *record)
         slot->from_offset = slot->next_offset;
     slot->sought = false;
     slot->moved = true;
+    slot->dirty = true;
 }
 
 void ledger_count_window(struct ledger *ledger, const struct batch *batch)
@@ -277,19 +281,10 @@ void ledger_commit_again(struct ledger *ledger)
         ledger->committed[i] = -1;
 }
 
-uint32_t ledger_take_settled(struct ledger *ledger, struct ledger_position *out, uint32_t capacity)
+/* Of an interval's positions those not handed out before. */
+static uint32_t take(struct ledger *ledger, const struct interval *settled,
+                     struct ledger_position *out, uint32_t capacity)
 {
-    struct interval *settled = NULL;
-    while (ledger->first != ledger->open) {
-        struct interval *oldest = interval_of(ledger, ledger->first);
-        if (oldest->delivered != oldest->sent)
-            break;
-        settled = oldest;
-        ledger->first++;
-    }
-    if (!settled)
-        return 0;
-
     uint32_t count = 0;
     for (uint32_t i = 0; i < ledger->slots_count && count < capacity; i++) {
         int64_t position = settled->positions[i];
@@ -300,4 +295,68 @@ uint32_t ledger_take_settled(struct ledger *ledger, struct ledger_position *out,
             (struct ledger_position){ledger->slots[i].input, ledger->slots[i].partition, position};
     }
     return count;
+}
+
+uint32_t ledger_take_settled(struct ledger *ledger, struct ledger_position *out, uint32_t capacity)
+{
+    struct interval *settled = NULL;
+    while (ledger->first != ledger->open) {
+        struct interval *oldest = interval_of(ledger, ledger->first);
+        if (oldest->delivered != oldest->sent)
+            break;
+        settled = oldest;
+        ledger->first++;
+    }
+    return settled ? take(ledger, settled, out, capacity) : 0;
+}
+
+/* --- with transactions --- */
+
+uint64_t ledger_open_sent(const struct ledger *ledger)
+{
+    return ledger->intervals[ledger->open % LEDGER_INTERVALS_MAX].sent;
+}
+
+bool ledger_has_sent(const struct ledger_slot *slot)
+{
+    uint64_t sent = slot->tally.dead_letters;
+    for (uint32_t i = 0; i < TIER_COUNT; i++)
+        sent += slot->tally.hits[i];
+    return sent > 0;
+}
+
+uint32_t ledger_take_closed(struct ledger *ledger, struct ledger_position *out, uint32_t capacity)
+{
+    assert(ledger->first != ledger->open);
+    ledger->first = ledger->open;
+    return take(ledger, interval_of(ledger, ledger->open - 1), out, capacity);
+}
+
+void ledger_clean(struct ledger *ledger)
+{
+    assert(ledger_in_flight(ledger) == 0); /* a commit has waited for all reports */
+    for (uint32_t i = 0; i < ledger->slots_count; i++)
+        if (ledger->slots[i].from_offset == ledger->slots[i].next_offset)
+            ledger->slots[i].dirty = false;
+}
+
+void ledger_rewind(struct ledger *ledger, int64_t now_ms)
+{
+    for (uint32_t i = 0; i < LEDGER_INTERVALS_MAX; i++) {
+        ledger->intervals[i].sent = 0;
+        ledger->intervals[i].delivered = 0;
+    }
+    for (uint32_t i = 0; i < ledger->slots_count; i++)
+        ledger->slots[i].tally = (struct tally){0};
+    ledger->first = ledger->open;
+    ledger->began_ms = now_ms;
+    ledger_commit_again(ledger);
+}
+
+void ledger_move_back(struct ledger_slot *slot, int64_t from_offset, int64_t next_offset)
+{
+    slot->sought = slot->sought || next_offset != slot->next_offset;
+    slot->from_offset = from_offset;
+    slot->next_offset = next_offset;
+    slot->dirty = false;
 }

@@ -35,11 +35,13 @@ struct ledger_slot {
     bool held;   /* its record at held_offset waits for a schema */
     bool sought; /* moved back: what the consumer calls its position is not to be trusted yet */
     bool moved;  /* a record, or a gap, was counted since it was taken */
+    bool dirty;  /* the same, since the last ledger_clean */
     int32_t partition;
     uint64_t held_schema_key;
     int64_t held_offset;
-    int64_t from_offset; /* where its next receipt begins */
-    int64_t next_offset; /* after the last record wholly screened, or what the consumer said */
+    int64_t start_offset; /* where it was taken */
+    int64_t from_offset;  /* where its next receipt begins */
+    int64_t next_offset;  /* after the last record wholly screened, or what the consumer said */
     struct tally tally;
 };
 
@@ -100,6 +102,26 @@ struct ledger_position {
     int64_t offset;
 };
 uint32_t ledger_take_settled(struct ledger *ledger, struct ledger_position *out, uint32_t capacity);
+
+/* --- with transactions: what is sent goes out with the positions, or not at all --- */
+
+/* How many messages were sent in the open interval. */
+uint64_t ledger_open_sent(const struct ledger *ledger);
+
+/* Whether something of the slot was sent since its last receipt. */
+bool ledger_has_sent(const struct ledger_slot *slot);
+
+/* As ledger_take_settled, whether or not everything of the interval just closed was reported: the
+ * commit itself waits for that. */
+uint32_t ledger_take_closed(struct ledger *ledger, struct ledger_position *out, uint32_t capacity);
+
+/* What was handed out last is committed. */
+void ledger_clean(struct ledger *ledger);
+
+/* Messages and counts since the last commit are void; the open interval begins now. The caller says
+ * where each slot goes on (ledger_move_back). */
+void ledger_rewind(struct ledger *ledger, int64_t now_ms);
+void ledger_move_back(struct ledger_slot *slot, int64_t from_offset, int64_t next_offset);
 
 /* What was handed out may not have been committed: the next settled interval tells all positions.
  */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "operators/support/keys.h"
 #include "pipeline/base/log.h"
@@ -26,7 +27,8 @@ struct letter {
     uint32_t interval; /* the one it was first sent in: not settled before it has come */
     uint8_t status;
     const char *detail;
-    size_t size;
+    size_t size;       /* of the value */
+    size_t whole_size; /* of the message as it came */
     struct id hash;
 };
 
@@ -37,6 +39,7 @@ struct dead_letters {
     struct letter letters[LETTERS_MAX];
     uint32_t next;                     /* where to look for a free place */
     uint32_t too_large;                /* how many wait to be sent again */
+    size_t refused_size;               /* the smallest that was too large; SIZE_MAX: none */
     struct kafka_header_field *fields; /* of the message being sent */
     uint32_t fields_capacity;
 };
@@ -56,6 +59,7 @@ struct dead_letters *dead_letters_open(const struct config *config, struct kafka
     letters->config = config;
     letters->producer = producer;
     letters->ledger = ledger;
+    letters->refused_size = SIZE_MAX;
     letters->fields_capacity = ORIGINAL_HEADERS + OWN_HEADERS;
     letters->fields = memory_new(letters->fields_capacity, sizeof *letters->fields);
     return letters;
@@ -136,6 +140,23 @@ static enum status produce(struct dead_letters *letters, struct letter *letter,
     return kafka_produce(letters->producer, &message, err);
 }
 
+static size_t whole_size(struct dead_letters *letters, const struct record *record)
+{
+    struct headers headers;
+    take_headers(letters, record, &headers);
+    size_t size = record->key.size + record->payload.size;
+    for (uint32_t i = 0; i < headers.count; i++)
+        size += strlen(headers.fields[i].name) + headers.fields[i].value.size;
+    return size;
+}
+
+/* With transactions, one that a broker refuses takes its whole transaction with it, and would again
+ * when it is screened again: what is as large as one that was refused goes without its value. */
+static bool is_refused(const struct dead_letters *letters, const struct letter *letter)
+{
+    return letters->config->exactly_once && letter->whole_size >= letters->refused_size;
+}
+
 static struct letter *find_free(struct dead_letters *letters)
 {
     for (uint32_t i = 0; i < LETTERS_MAX; i++) {
@@ -162,10 +183,16 @@ enum status dead_letters_send(struct dead_letters *letters, const struct record 
         .status = record->status,
         .detail = record->detail,
         .size = record->payload.size,
+        .whole_size = whole_size(letters, record),
         .hash = keys_plain_hash(record->payload),
     };
-    TRY(produce(letters, letter, record, err));
-    letter->state = LETTER_SENT;
+    bool is_bare = is_refused(letters, letter);
+    letter->state = is_bare ? LETTER_TOO_LARGE : LETTER_FREE;
+    enum status status = produce(letters, letter, is_bare ? NULL : record, err);
+    letter->state = LETTER_FREE;
+    if (status != STATUS_OK)
+        return status;
+    letter->state = is_bare ? LETTER_SENT_BARE : LETTER_SENT;
     ledger_sent(letters->ledger);
     LOG_WARN("sink", "dead letter", LOG_TEXT("reason", record_status_name(letter->status)),
              LOG_TEXT("topic", letters->config->inputs[letter->origin.input].topic),
@@ -187,6 +214,8 @@ enum status dead_letters_report(struct dead_letters *letters, struct tag tag,
     if (delivery == KAFKA_TOO_LARGE && letter->state == LETTER_SENT) {
         letter->state = LETTER_TOO_LARGE;
         letters->too_large++;
+        if (letter->whole_size < letters->refused_size)
+            letters->refused_size = letter->whole_size;
         return STATUS_OK;
     }
     return error_fail(err, EX_UNAVAILABLE,
@@ -206,4 +235,11 @@ enum status dead_letters_resend(struct dead_letters *letters, struct error *err)
         letters->too_large--;
     }
     return STATUS_OK;
+}
+
+void dead_letters_forget(struct dead_letters *letters)
+{
+    for (uint32_t i = 0; i < LETTERS_MAX; i++)
+        letters->letters[i].state = LETTER_FREE;
+    letters->too_large = 0;
 }

@@ -4,7 +4,8 @@
  * .detail, .topic, .partition, .offset, .timestamp (ms), .schema_id (when it was read), .size (of
  * the value), .offsets_lost (when offsets were deleted unread), .build. A dead letter the broker
  * finds too large is produced again without key and value, and checkit.hash (BLAKE2b-128 of the
- * value) says what is missing (design 6).
+ * value) says what is missing (design 6). With exactly_once the refusal takes the transaction with
+ * it; from then on dead letters as large as that one go without key and value at once.
  *
  * One thread, the worker's. Allocates in open, and for a record with more headers than any before.
  */
@@ -33,5 +34,8 @@ enum status dead_letters_report(struct dead_letters *letters, struct tag tag,
 
 /* Sends again, without their value, those reported too large. */
 enum status dead_letters_resend(struct dead_letters *letters, struct error *err) MUST_USE;
+
+/* None of those sent will be reported: their transaction was aborted. */
+void dead_letters_forget(struct dead_letters *letters);
 
 #endif

@@ -82,7 +82,8 @@ void kafka_consumer_close(struct kafka_consumer *consumer);
  * RECORD_OFFSETS_LOST for a gap (no message; origin.offset is the first lost offset, offsets_lost
  * how many; reading goes on at resumes_at, the low watermark). offsets_lost is 0 when the log ends
  * before the position origin.offset, as when the topic was created anew: what there is comes again.
- * Serves rebalances; offsets of new partitions may take 60 s. STATUS_FAIL, and no record, on errors
+ * Serves rebalances; offsets of new partitions may take 60 s, with exactly_once as long again as a
+ * transaction may be open. STATUS_FAIL, and no record, on errors
  * that do not pass: fatal, not authorized, or a record that cannot be read (broken checksum). */
 enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
                        uint32_t timeout_ms, uint32_t *count, struct error *err) MUST_USE;
@@ -276,7 +277,8 @@ struct kafka_message {
     uint64_t opaque;
 };
 
-enum kafka_delivery { KAFKA_DELIVERED, KAFKA_TOO_LARGE, KAFKA_DELIVERY_FAILED };
+/* KAFKA_GIVEN_UP: with transactions alone; the message's is to be aborted, the next may do. */
+enum kafka_delivery { KAFKA_DELIVERED, KAFKA_TOO_LARGE, KAFKA_DELIVERY_FAILED, KAFKA_GIVEN_UP };
 
 struct kafka_reports {
     void *state;
@@ -303,6 +305,54 @@ enum status kafka_producer_poll(struct kafka_producer *producer, uint32_t timeou
 /* Waits until everything has its report, at most timeout_ms: STATUS_RETRY when not all have. */
 enum status kafka_flush(struct kafka_producer *producer, uint32_t timeout_ms,
                         struct error *err) MUST_USE;
+
+/* --- transactions: a producer with a transactional id ----------------------------------------
+ *
+ * What it is given to produce is seen by read_committed readers once the transaction is committed,
+ * together with the positions of the consumer, or never. One begins with the first message after
+ * the last has ended. What kafka_producer_* and kafka_produce return: STATUS_ABORT, besides, when
+ * the transaction cannot be committed any more and is to be aborted; STATUS_FAIL when it is not
+ * ours any more: the broker has given the transactional id to another process (EX_UNAVAILABLE, the
+ * error names the id). Each call below is one attempt of at most about timeout_ms; while the
+ * group's coordinator is down a commit may wait for it longer (librdkafka #5456).
+ */
+
+enum { KAFKA_TRANSACTIONAL_ID_SIZE = 512 };
+
+/* PREFIX-INSTANCE-WORKER: id has KAFKA_TRANSACTIONAL_ID_SIZE bytes. EX_CONFIG: it does not fit. */
+enum status kafka_transactional_id(const struct config *config, const char *worker, char *id,
+                                   struct error *err) MUST_USE;
+
+/* Whether the brokers give us transactions under such ids, tried with one of its own,
+ * PREFIX-INSTANCE-check, which fences nobody. STATUS_FAIL: they do not, the error tells why. Waits
+ * for the broker. */
+enum status kafka_transaction_try(const struct config *config, struct error *err) MUST_USE;
+
+/* Asks nothing of a broker: before anything is produced, kafka_transaction_abort has to succeed,
+ * which ends what a predecessor of this id has left open, and fences it. config is borrowed. */
+enum status kafka_transactional_open(const struct config *config, const char *worker,
+                                     const struct kafka_reports *reports,
+                                     struct kafka_producer **out, struct error *err) MUST_USE;
+
+bool kafka_transaction_is_open(const struct kafka_producer *producer);
+
+/* For how long one may be open before the broker ends it and the producer with it. */
+uint32_t kafka_transaction_lasts_ms(const struct kafka_producer *producer);
+
+/* Commits positions, those without an offset left out, and what was produced, whose reports all
+ * come meanwhile. Without positions and messages nothing is asked. STATUS_RETRY: call again with
+ * the same, and produce nothing meanwhile. STATUS_ABORT: it has not been committed, or that cannot
+ * be known: abort. */
+enum status kafka_transaction_commit(struct kafka_producer *producer,
+                                     struct kafka_consumer *consumer,
+                                     const struct kafka_position *positions, uint32_t count,
+                                     uint32_t timeout_ms, struct error *err) MUST_USE;
+
+/* Ends the transaction, if there is one, without its messages. Reports of those come meanwhile, or
+ * never. One whose commit was not answered may have been committed all the same: kafka_committed
+ * tells, now that it is settled. STATUS_RETRY: call again. */
+enum status kafka_transaction_abort(struct kafka_producer *producer, uint32_t timeout_ms,
+                                    struct error *err) MUST_USE;
 
 /* --- embedded broker (librdkafka's mock cluster): for the demo and fast tests ---------------- */
 

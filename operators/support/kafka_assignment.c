@@ -8,7 +8,6 @@
 #include "pipeline/base/memory.h"
 
 enum {
-    ASSIGN_MS = 60000,      /* offsets of new partitions, all attempts together */
     ATTEMPT_MS = 2000,      /* one of them, and the longest that a stop waits for */
     ATTEMPT_PAUSE_MS = 500, /* between two */
     GAP_ANSWERS_MS = 2000,  /* of one round over all partitions outside their log */
@@ -32,7 +31,7 @@ typedef rd_kafka_resp_err_t (*question)(rd_kafka_t *client, rd_kafka_topic_parti
 static enum status ask_offsets(struct kafka_consumer *consumer, question ask, const char *what,
                                rd_kafka_topic_partition_list_t *list, struct error *err)
 {
-    uint64_t deadline_ns = clock_monotonic_ns() + ASSIGN_MS * NS_PER_MS;
+    uint64_t deadline_ns = clock_monotonic_ns() + consumer->assign_ms * NS_PER_MS;
     for (;;) {
         rd_kafka_topic_partition_list_t *answer = rd_kafka_topic_partition_list_copy(list);
         rd_kafka_resp_err_t code = ask(consumer->client, answer, ATTEMPT_MS);

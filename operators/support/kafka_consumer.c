@@ -10,7 +10,8 @@
 
 enum {
     EVENTS_EVERY_MS = 50, /* while waiting: rebalances and errors come on another queue */
-    CLOSE_MS = 6000,      /* more than the 5 s librdkafka has for the request to leave */
+    ASSIGN_MS = 60000,
+    CLOSE_MS = 6000, /* more than the 5 s librdkafka has for the request to leave */
     WORKER_NAME_SIZE = 16
 };
 
@@ -87,6 +88,9 @@ enum status kafka_consumer_open(const struct config *config, uint32_t worker,
     consumer->start = config->start;
     consumer->start_time_ms = config->start_time_ms;
     consumer->in_group = true;
+    consumer->assign_ms = ASSIGN_MS;
+    if (config->exactly_once) /* those in a transaction of a member that died are told after it */
+        consumer->assign_ms += kafka_transaction_timeout_ms(config);
     enum status status = fill_group_consumer(consumer, config, worker, err);
     if (status == STATUS_OK)
         *out = consumer;

@@ -15,8 +15,13 @@ rd_kafka_conf_t *kafka_new_settings(void);
  * caller's (kafka_client_open takes it). */
 enum status kafka_consumer_settings(const struct config *config, const char *client,
                                     rd_kafka_conf_t **out, struct error *err) MUST_USE;
+/* transactional_id NULL: without transactions. */
 enum status kafka_producer_settings(const struct config *config, const char *client,
-                                    rd_kafka_conf_t **out, struct error *err) MUST_USE;
+                                    const char *transactional_id, rd_kafka_conf_t **out,
+                                    struct error *err) MUST_USE;
+
+/* How long the broker lets a transaction be open (transaction.timeout.ms). */
+uint32_t kafka_transaction_timeout_ms(const struct config *config);
 
 /* Takes the settings in any case. What librdkafka refuses is EX_CONFIG. */
 enum status kafka_client_open(rd_kafka_type_t type, rd_kafka_conf_t *settings, rd_kafka_t **out,
@@ -72,6 +77,7 @@ struct kafka_consumer {
     enum start_at start;
     int64_t start_time_ms;
     bool in_group;
+    uint32_t assign_ms; /* for offsets of new partitions, all attempts together */
     bool closing;
     /* Partitions whose position the broker does not have (design 6), until resolved. */
     rd_kafka_topic_partition_list_t *outside;
@@ -121,6 +127,55 @@ enum status kafka_restart_at(struct kafka_consumer *consumer, const char *topic,
 /* Puts partitions with a position outside their log back on it, with a record for every gap. */
 enum status kafka_close_gaps(struct kafka_consumer *consumer, struct record *out, uint32_t capacity,
                              uint32_t *count, struct error *err) MUST_USE;
+
+/* --- inside the producer --- */
+
+enum kafka_stage {
+    KAFKA_STAGE_NONE,       /* no transaction is open */
+    KAFKA_STAGE_OPEN,       /* begun: messages go into it */
+    KAFKA_STAGE_COMMITTING, /* it has its offsets, and gets no more messages */
+    KAFKA_STAGE_ABORTING,
+    KAFKA_STAGE_BEGINNING, /* the client is new: what one before it left is not settled yet */
+};
+
+struct kafka_producer {
+    rd_kafka_t *client;
+    struct kafka_reports reports;
+    /* Those of `topics`: what is produced to them by name then has their settings. */
+    rd_kafka_topic_t *topics[TOPIC_PROPERTIES_MAX];
+    uint32_t topics_count;
+    bool closing;
+    struct kafka_told told;
+    /* Messages too large even for the queue: accepted, and reported by the next poll. */
+    uint64_t *refused;
+    uint32_t refused_count;
+    uint32_t refused_capacity;
+
+    /* With transactions alone. */
+    char *transactional_id; /* NULL: without */
+    const struct config *config;
+    char *name;
+    enum kafka_stage stage;
+    bool is_in_doubt;  /* a commit was sent, and not answered */
+    uint64_t began_ns; /* the transaction */
+};
+
+/* The client of a producer, whose other fields stand: kafka_producer.c. Ended without reports. */
+enum status kafka_producer_start(struct kafka_producer *producer, const struct config *config,
+                                 const char *name, struct error *err) MUST_USE;
+void kafka_producer_end(struct kafka_producer *producer);
+
+/* The caller's: kafka_producer_close. Without a client yet. */
+struct kafka_producer *kafka_producer_new(const struct kafka_reports *reports);
+
+/* Whether a message that failed so goes with its transaction, and may come with the next. */
+bool kafka_transaction_gives_up(rd_kafka_resp_err_t code);
+
+/* kafka_transactions.c, as kafka_check_fatal: STATUS_ABORT where a new client helps. */
+enum status kafka_transaction_check(struct kafka_producer *producer, struct error *err) MUST_USE;
+
+/* Opens a transaction unless one is. */
+enum status kafka_transaction_join(struct kafka_producer *producer, struct error *err) MUST_USE;
 
 /* For tests: the broker behind the mock, and the client behind a consumer or producer. */
 rd_kafka_mock_cluster_t *kafka_mock_cluster(const struct kafka_mock *mock);

@@ -6,20 +6,6 @@
 
 enum { REFUSED_FIRST = 16 };
 
-struct kafka_producer {
-    rd_kafka_t *client;
-    struct kafka_reports reports;
-    /* Those of `topics`: what is produced to them by name then has their settings. */
-    rd_kafka_topic_t *topics[TOPIC_PROPERTIES_MAX];
-    uint32_t topics_count;
-    bool closing;
-    struct kafka_told told;
-    /* Messages too large even for the queue: accepted, and reported by the next poll. */
-    uint64_t *refused;
-    uint32_t refused_count;
-    uint32_t refused_capacity;
-};
-
 /* --- reports --- */
 
 static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
@@ -32,7 +18,9 @@ static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, voi
     if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
         delivery = KAFKA_TOO_LARGE;
     else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        delivery = KAFKA_DELIVERY_FAILED;
+        delivery = producer->transactional_id && kafka_transaction_gives_up(message->err)
+                       ? KAFKA_GIVEN_UP
+                       : KAFKA_DELIVERY_FAILED;
     producer->reports.report(producer->reports.state, delivery,
                              (uint64_t)(uintptr_t)message->_private,
                              rd_kafka_err2str(message->err));
@@ -82,25 +70,49 @@ static enum status open_topics(struct kafka_producer *producer, const struct con
     return STATUS_OK;
 }
 
+enum status kafka_producer_start(struct kafka_producer *producer, const struct config *config,
+                                 const char *name, struct error *err)
+{
+    rd_kafka_conf_t *settings;
+    TRY(kafka_producer_settings(config, name, producer->transactional_id, &settings, err));
+    rd_kafka_conf_set_opaque(settings, producer);
+    rd_kafka_conf_set_dr_msg_cb(settings, on_report);
+    rd_kafka_conf_set_stats_cb(settings, on_statistics);
+    TRY(kafka_client_open(RD_KAFKA_PRODUCER, settings, &producer->client, err));
+    return open_topics(producer, config, err);
+}
+
+void kafka_producer_end(struct kafka_producer *producer)
+{
+    if (!producer->client)
+        return;
+    producer->closing = true;
+    rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+                                         RD_KAFKA_PURGE_F_NON_BLOCKING);
+    for (uint32_t i = 0; i < producer->topics_count; i++)
+        rd_kafka_topic_destroy(producer->topics[i]);
+    rd_kafka_destroy(producer->client);
+    producer->client = NULL;
+    producer->topics_count = 0;
+    producer->refused_count = 0;
+    producer->closing = false;
+}
+
+struct kafka_producer *kafka_producer_new(const struct kafka_reports *reports)
+{
+    struct kafka_producer *producer = memory_new(1, sizeof *producer);
+    producer->reports = *reports;
+    producer->refused_capacity = REFUSED_FIRST;
+    producer->refused = memory_new(REFUSED_FIRST, sizeof *producer->refused);
+    return producer;
+}
+
 enum status kafka_producer_open(const struct config *config, const char *client,
                                 const struct kafka_reports *reports, struct kafka_producer **out,
                                 struct error *err)
 {
-    rd_kafka_conf_t *settings;
-    TRY(kafka_producer_settings(config, client, &settings, err));
-    struct kafka_producer *producer = memory_new(1, sizeof *producer);
-    producer->reports = *reports;
-    rd_kafka_conf_set_opaque(settings, producer);
-    rd_kafka_conf_set_dr_msg_cb(settings, on_report);
-    rd_kafka_conf_set_stats_cb(settings, on_statistics);
-    enum status status = kafka_client_open(RD_KAFKA_PRODUCER, settings, &producer->client, err);
-    if (status != STATUS_OK) {
-        memory_free(producer);
-        return status;
-    }
-    producer->refused_capacity = REFUSED_FIRST;
-    producer->refused = memory_new(REFUSED_FIRST, sizeof *producer->refused);
-    status = open_topics(producer, config, err);
+    struct kafka_producer *producer = kafka_producer_new(reports);
+    enum status status = kafka_producer_start(producer, config, client, err);
     if (status == STATUS_OK)
         *out = producer;
     else
@@ -112,13 +124,10 @@ void kafka_producer_close(struct kafka_producer *producer)
 {
     if (!producer)
         return;
-    producer->closing = true;
-    rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-                                         RD_KAFKA_PURGE_F_NON_BLOCKING);
-    for (uint32_t i = 0; i < producer->topics_count; i++)
-        rd_kafka_topic_destroy(producer->topics[i]);
-    rd_kafka_destroy(producer->client);
+    kafka_producer_end(producer);
     kafka_forget_told(&producer->told);
+    memory_free(producer->transactional_id);
+    memory_free(producer->name);
     memory_free(producer->refused);
     memory_free(producer);
 }
@@ -134,6 +143,14 @@ bool kafka_producer_statistics(struct kafka_producer *producer, struct kafka_sta
 }
 
 /* --- produce --- */
+
+/* STATUS_FAIL once the client can do nothing any more; with transactions STATUS_ABORT where another
+ * client could. */
+static enum status check(struct kafka_producer *producer, struct error *err)
+{
+    return producer->transactional_id ? kafka_transaction_check(producer, err)
+                                      : kafka_check_fatal(producer->client, err);
+}
 
 static rd_kafka_headers_t *copy_headers(const struct kafka_message *message)
 {
@@ -180,6 +197,8 @@ static rd_kafka_resp_err_t enqueue(struct kafka_producer *producer,
 enum status kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
                           struct error *err)
 {
+    if (producer->transactional_id)
+        TRY(kafka_transaction_join(producer, err));
     rd_kafka_resp_err_t code = enqueue(producer, message);
     switch ((int)code) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
@@ -189,8 +208,13 @@ enum status kafka_produce(struct kafka_producer *producer, const struct kafka_me
         return STATUS_OK;
     case RD_KAFKA_RESP_ERR__QUEUE_FULL:
         return error_set(err, STATUS_RETRY, EX_UNAVAILABLE, "kafka: producer queue is full");
+    case RD_KAFKA_RESP_ERR__STATE: /* the transaction has failed */
+        TRY(check(producer, err));
+        return error_set(err, producer->transactional_id ? STATUS_ABORT : STATUS_FAIL,
+                         EX_UNAVAILABLE, "kafka: produce to %s: %s", message->topic,
+                         rd_kafka_err2str(code));
     default:
-        TRY(kafka_check_fatal(producer->client, err));
+        TRY(check(producer, err));
         return error_fail(err, EX_UNAVAILABLE, "kafka: produce to %s/%d: %s", message->topic,
                           (int)message->partition, rd_kafka_err2str(code));
     }
@@ -202,7 +226,7 @@ enum status kafka_producer_poll(struct kafka_producer *producer, uint32_t timeou
     bool has_refused = producer->refused_count > 0;
     report_refused(producer);
     (void)rd_kafka_poll(producer->client, has_refused ? 0 : (int)timeout_ms);
-    return kafka_check_fatal(producer->client, err);
+    return check(producer, err);
 }
 
 enum status kafka_flush(struct kafka_producer *producer, uint32_t timeout_ms, struct error *err)
@@ -215,7 +239,7 @@ enum status kafka_flush(struct kafka_producer *producer, uint32_t timeout_ms, st
         now_ns = clock_monotonic_ns();
         int left_ms = now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / 1000000) : 0;
         code = rd_kafka_flush(producer->client, left_ms);
-        TRY(kafka_check_fatal(producer->client, err));
+        TRY(check(producer, err));
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && producer->refused_count == 0)
             return STATUS_OK;
     } while (now_ns < deadline_ns);

@@ -125,6 +125,35 @@ static enum status check_group(struct check *check, struct error *err)
     return STATUS_OK;
 }
 
+static enum status check_delivery(struct check *check, struct error *err)
+{
+    const struct config *config = check->config;
+    const char *prefix =
+        config->transactional_id_prefix ? config->transactional_id_prefix : config->group;
+    if (!config->exactly_once) {
+        fprintf(check->out, "ok     delivery: at_least_once\n");
+        return STATUS_OK;
+    }
+    struct error reason = {0};
+    enum status status = kafka_transaction_try(config, &reason);
+    if (status == STATUS_RETRY) {
+        *err = reason;
+        return status;
+    }
+    if (status == STATUS_OK)
+        fprintf(check->out,
+                "ok     delivery: exactly_once, transactional ids %s-%s-0 to -%" PRIu32 "\n",
+                prefix, config->instance, config->workers - 1);
+    else
+        fprintf(
+            check->out,
+            "fault  delivery: exactly_once: %s: we need Write on transactional ids %s-%s-... "
+            "(kafka-acls.sh --add --resource-pattern-type prefixed --transactional-id %s-%s-)\n",
+            reason.text, prefix, config->instance, prefix, config->instance);
+    check->faults += status != STATUS_OK;
+    return STATUS_OK;
+}
+
 static enum status check_all(struct check *check, struct error *err)
 {
     struct topic_plan plans[TOPICS_MAX];
@@ -134,7 +163,8 @@ static enum status check_all(struct check *check, struct error *err)
     uint32_t count = topics_plan(check->config, plans);
     for (uint32_t i = 0; i < count; i++)
         TRY(check_topic(check, &plans[i], err));
-    return check_group(check, err);
+    TRY(check_group(check, err));
+    return check_delivery(check, err);
 }
 
 enum status config_online_check(const struct config *config, uint32_t *faults, FILE *out,

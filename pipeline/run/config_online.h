@@ -1,7 +1,8 @@
 /* config_online.h - what a configuration needs of the brokers: `checkit config check`.
  *
  * One line each on out: "ok", "warn" (it works, but less well) or "fault" with what to do: the
- * brokers, every topic with its settings and our rights in it, the group.
+ * brokers, every topic with its settings and our rights in it, the group, transactions if there are
+ * to be any.
  */
 #ifndef CHECKIT_CONFIG_ONLINE_H
 #define CHECKIT_CONFIG_ONLINE_H

@@ -147,7 +147,10 @@ static const struct {
     {"checkit_held_total", COUNTER(held), "Times a partition was held for an unknown schema."},
     {"checkit_rebalances_total", COUNTER(rebalances),
      "Changes of a worker's share of the partitions."},
-    {"checkit_commits_total", COUNTER(commits), "Commits of positions."},
+    {"checkit_commits_total", COUNTER(commits),
+     "Commits of positions; with delivery exactly_once, transactions committed."},
+    {"checkit_transactions_aborted_total", COUNTER(transactions_aborted),
+     "Transactions aborted: what was in them was screened again."},
     {"checkit_filter_probes_total", COUNTER(filter_probes), "Keys looked up in the front filter."},
     {"checkit_filter_passes_total", COUNTER(filter_passes),
      "Keys it let pass, which were then looked up in the store."},
@@ -198,8 +201,13 @@ static void write_screening(const struct view *view, struct buffer *out)
         buffer_print(out, "checkit_step_seconds_total{step=\"%s\"} %.6f\n", line_step_name(i),
                      (double)counters_get(&counters->step_ns[i]) / 1e9);
     write_histogram(out, "checkit_event_to_alert_seconds",
-                    "From a record's timestamp to the delivery report of its alert.",
+                    "From a record's timestamp to the delivery report of its alert; with delivery "
+                    "exactly_once readers see it with the commit, up to `transaction_ms` later.",
                     &counters->event_to_alert_ms);
+    write_histogram(out, "checkit_transaction_commit_seconds",
+                    "How long the commit of a transaction took, receipts and the wait for all "
+                    "deliveries included.",
+                    &counters->commit_ms);
 }
 
 /* --- workers and partitions ----------------------------------------------------------------- */

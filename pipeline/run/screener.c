@@ -946,6 +946,17 @@ static void write_steps(const struct counters *counters, FILE *out)
     (void)fprintf(out, "},");
 }
 
+/* With delivery exactly_once alone. */
+static void write_transactions(const struct counters *counters, FILE *out)
+{
+    (void)fprintf(out,
+                  "\"transactions\":{\"committed\":%" PRIu64 ",\"aborted\":%" PRIu64
+                  ",\"commit_ms\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 "}},",
+                  counters_get(&counters->commits), counters_get(&counters->transactions_aborted),
+                  histogram_quantile(&counters->commit_ms, 0.5),
+                  histogram_quantile(&counters->commit_ms, 0.99));
+}
+
 void screener_write_summary(const struct screener *screener, FILE *out)
 {
     struct counters *counters = memory_new(1, sizeof *counters);
@@ -973,6 +984,8 @@ void screener_write_summary(const struct screener *screener, FILE *out)
                   histogram_quantile(&counters->event_to_alert_ms, 0.99),
                   counters_get(&counters->offsets_lost), counters_get(&counters->held),
                   counters_get(&counters->commits));
+    if (screener->config->exactly_once)
+        write_transactions(counters, out);
     write_cost(screener, records, out);
     (void)fprintf(out, "\"peak_memory_mb\":%ld}\n", usage.ru_maxrss / 1024);
     (void)fflush(out);

@@ -41,6 +41,35 @@ Test(config_online, every_topic_and_the_group_have_a_line)
     cr_expect_not_null(strstr(text, "\nok     topic alerts: alerts, partitions 2, replicas 1, "
                                     "settings not told"));
     cr_expect_not_null(strstr(text, "\nok     group checkit: rights not told\n"));
+    cr_expect_not_null(strstr(text, "\nok     delivery: at_least_once\n"));
+    free(text);
+}
+
+Test(config_online, transactions_are_tried_when_there_are_to_be_any)
+{
+    enum { API_INIT_PRODUCER_ID = 22 };
+    struct error err = {0};
+    uint32_t faults = 0;
+    enum status status;
+    cr_assert_eq(kafka_mock_topic(mock, "dead-letters", 1, &err), STATUS_OK, "%s", err.text);
+    config->exactly_once = true;
+    config->instance = "one";
+    config->workers = 2;
+    char *text = check(&status, &faults, &err);
+    cr_assert_eq(status, STATUS_OK, "%s", err.text);
+    cr_expect_eq(faults, 0, "%s", text);
+    cr_expect_not_null(strstr(text, "\nok     delivery: exactly_once, transactional ids "
+                                    "checkit-one-0 to -1\n"),
+                       "%s", text);
+    free(text);
+
+    rd_kafka_mock_push_request_errors(kafka_mock_cluster(mock), API_INIT_PRODUCER_ID, 1,
+                                      RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    text = check(&status, &faults, &err);
+    cr_assert_eq(status, STATUS_OK, "%s", err.text);
+    cr_expect_eq(faults, 1, "%s", text);
+    cr_expect_not_null(strstr(text, "\nfault  delivery: exactly_once: "), "%s", text);
+    cr_expect_not_null(strstr(text, "--transactional-id checkit-one-)"), "%s", text);
     free(text);
 }
 

@@ -74,6 +74,8 @@ void fake_set_batch(uint32_t records);  /* a poll gives up to so many of each pa
 void fake_set_answers(bool answers);    /* whether questions about topics are answered */
 void fake_refuse_delivery(bool refuse); /* the next message that would arrive is refused for good */
 void fake_fail(bool fail); /* what is sent is reported as failed, and does not arrive */
+void fake_give_up(void);   /* the next message of a transaction that would arrive fails with it */
+void fake_fence(uint32_t worker);                  /* another process opens its transactional id */
 void fake_forget(struct kafka_producer *producer); /* what it has on its way is never reported */
 void fake_block(bool blocked);                     /* nothing produced arrives or is reported */
 void fake_set_message_max(const char *topic, size_t bytes); /* larger: too large; 0: no limit */

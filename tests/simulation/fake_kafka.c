@@ -3,80 +3,11 @@
 #include <stdlib.h>
 
 #include "pipeline/base/clock.h"
-#include "tests/simulation/fake.h"
+#include "tests/simulation/fake_internal.h"
 
-enum { MEMBERS_MAX = 4, NOBODY = -1, COMMITS_MAX = 8, BATCH_USUAL = 12 };
+enum { BATCH_USUAL = 12 };
 
-struct log {
-    struct fake_message *messages;
-    int64_t count;
-    int64_t low;
-    int64_t committed;   /* -1: never */
-    uint32_t generation; /* counts its owners: a commit of an earlier one is refused */
-    int owner;           /* member that holds it, or NOBODY */
-    int target;          /* member that is to hold it */
-};
-
-struct topic {
-    char name[32];
-    uint32_t created; /* how often it was */
-    uint32_t partitions;
-    size_t message_max;
-    struct log logs[FAKE_PARTITIONS_MAX];
-};
-
-/* What one consumer holds of one partition. */
-struct place {
-    bool assigned;
-    bool paused;
-    bool lost; /* taken away without its having been told */
-    int64_t position;
-};
-
-/* A commit on its way. */
-struct commit {
-    struct kafka_position positions[FAKE_TOPICS_MAX * FAKE_PARTITIONS_MAX];
-    uint32_t generations[FAKE_TOPICS_MAX * FAKE_PARTITIONS_MAX];
-    uint32_t count;
-};
-struct kafka_consumer {
-    int member; /* NOBODY: a reader */
-    struct commit commits[COMMITS_MAX];
-    uint32_t commits_count;
-    bool commit_failed;
-    struct kafka_rebalance rebalance;
-    uint16_t topics[FAKE_TOPICS_MAX]; /* its topic index -> the broker's */
-    uint32_t topics_count;
-    struct place places[FAKE_TOPICS_MAX][FAKE_PARTITIONS_MAX];
-};
-
-struct queued {
-    char topic[32];
-    struct fake_message message;
-    uint64_t opaque;
-};
-
-struct kafka_producer {
-    struct kafka_reports reports;
-    struct queued queue[FAKE_QUEUE_MAX];
-    uint32_t queued;
-};
-
-static struct {
-    struct random random;
-    struct topic topics[FAKE_TOPICS_MAX];
-    uint32_t topics_count;
-    struct kafka_consumer *members[MEMBERS_MAX];
-    struct fake_hooks hooks;
-    bool calm;
-    enum fake_commits commits;
-    uint32_t batch;
-    bool silent; /* no answers */
-    bool refuse_delivery;
-    bool blocked;
-    bool fail;
-    bool crash;
-} broker;
+struct fake_broker broker;
 
 /* --- the broker, as the test sees it --- */
 
@@ -86,7 +17,7 @@ void fake_reset(uint64_t seed)
     random_init(&broker.random, seed);
 }
 
-static void free_message(struct fake_message *message)
+void fake_free_message(struct fake_message *message)
 {
     for (uint32_t i = 0; i < message->headers_count; i++) {
         free((void *)message->headers[i].name);
@@ -102,7 +33,7 @@ void fake_close(void)
     for (uint32_t t = 0; t < broker.topics_count; t++)
         for (uint32_t p = 0; p < broker.topics[t].partitions; p++) {
             for (int64_t i = 0; i < broker.topics[t].logs[p].count; i++)
-                free_message(&broker.topics[t].logs[p].messages[i]);
+                fake_free_message(&broker.topics[t].logs[p].messages[i]);
             free(broker.topics[t].logs[p].messages);
         }
     memset(&broker, 0, sizeof broker);
@@ -124,7 +55,7 @@ void fake_set_calm(bool calm)
 }
 
 /* As many as chance would have, or as many as there may be. */
-static uint64_t some_of(uint64_t chance, uint64_t all)
+uint64_t fake_some_of(uint64_t chance, uint64_t all)
 {
     return broker.calm ? all : random_below(&broker.random, chance);
 }
@@ -159,6 +90,16 @@ void fake_fail(bool fail)
     broker.fail = fail;
 }
 
+void fake_give_up(void)
+{
+    broker.give_up = true;
+}
+
+void fake_fence(uint32_t worker)
+{
+    broker.epochs[worker]++;
+}
+
 void fake_crash_all(bool crash)
 {
     broker.crash = crash;
@@ -172,7 +113,7 @@ static struct topic *find_topic(const char *name)
     return NULL;
 }
 
-static struct topic *topic_of(const char *name)
+struct topic *fake_topic_of(const char *name)
 {
     struct topic *topic = find_topic(name);
     assert(topic);
@@ -189,34 +130,34 @@ void fake_topic(const char *name, uint32_t partitions)
     uint32_t first = topic->partitions;
     topic->partitions = partitions;
     for (uint32_t i = first; i < partitions; i++) {
-        topic->logs[i] = (struct log){.committed = -1, .owner = NOBODY, .target = NOBODY};
+        topic->logs[i] = (struct log){.committed = -1, .owner = FAKE_NOBODY, .target = FAKE_NOBODY};
     }
 }
 
 void fake_set_message_max(const char *topic, size_t bytes)
 {
-    topic_of(topic)->message_max = bytes;
+    fake_topic_of(topic)->message_max = bytes;
 }
 
 void fake_delete_before(const char *topic, int32_t partition, int64_t offset)
 {
-    topic_of(topic)->logs[partition].low = offset;
+    fake_topic_of(topic)->logs[partition].low = offset;
 }
 
 void fake_recreate(const char *name)
 {
-    struct topic *topic = topic_of(name);
+    struct topic *topic = fake_topic_of(name);
     topic->created++;
     for (uint32_t p = 0; p < topic->partitions; p++) {
         struct log *log = &topic->logs[p];
         for (int64_t i = 0; i < log->count; i++)
-            free_message(&log->messages[i]);
+            fake_free_message(&log->messages[i]);
         log->count = 0;
         log->low = 0;
     }
 }
 
-static uint8_t *copy(struct bytes bytes)
+uint8_t *fake_copy(struct bytes bytes)
 {
     if (!bytes.data)
         return NULL;
@@ -226,17 +167,17 @@ static uint8_t *copy(struct bytes bytes)
     return to;
 }
 
-static void copy_headers(struct fake_message *message, const struct kafka_header_field *headers,
-                         uint32_t count)
+void fake_copy_headers(struct fake_message *message, const struct kafka_header_field *headers,
+                       uint32_t count)
 {
     message->headers_count = count;
     message->headers = count ? calloc(count, sizeof *headers) : NULL;
     for (uint32_t i = 0; i < count; i++)
         message->headers[i] = (struct kafka_header_field){
-            strdup(headers[i].name), bytes_of(copy(headers[i].value), headers[i].value.size)};
+            strdup(headers[i].name), bytes_of(fake_copy(headers[i].value), headers[i].value.size)};
 }
 
-static int64_t append(struct topic *topic, int32_t partition, struct fake_message message)
+int64_t fake_append_message(struct topic *topic, int32_t partition, struct fake_message message)
 {
     struct log *log = &topic->logs[partition];
     log->messages = realloc(log->messages, (size_t)(log->count + 1) * sizeof *log->messages);
@@ -251,12 +192,12 @@ int64_t fake_append_with(const char *topic, int32_t partition, struct bytes key,
                          struct bytes payload, const struct kafka_header_field *headers,
                          uint32_t headers_count)
 {
-    struct fake_message message = {.key = copy(key),
+    struct fake_message message = {.key = fake_copy(key),
                                    .key_size = key.size,
-                                   .payload = copy(payload),
+                                   .payload = fake_copy(payload),
                                    .payload_size = payload.size};
-    copy_headers(&message, headers, headers_count);
-    return append(topic_of(topic), partition, message);
+    fake_copy_headers(&message, headers, headers_count);
+    return fake_append_message(fake_topic_of(topic), partition, message);
 }
 
 int64_t fake_append(const char *topic, int32_t partition, struct bytes key, struct bytes payload)
@@ -266,45 +207,46 @@ int64_t fake_append(const char *topic, int32_t partition, struct bytes key, stru
 
 void fake_append_marker(const char *topic, int32_t partition)
 {
-    (void)append(topic_of(topic), partition, (struct fake_message){.marker = true});
+    (void)fake_append_message(fake_topic_of(topic), partition,
+                              (struct fake_message){.marker = true});
 }
 
 int64_t fake_end(const char *topic, int32_t partition)
 {
-    return topic_of(topic)->logs[partition].count;
+    return fake_topic_of(topic)->logs[partition].count;
 }
 
 const struct fake_message *fake_message(const char *topic, int32_t partition, int64_t offset)
 {
-    return &topic_of(topic)->logs[partition].messages[offset];
+    return &fake_topic_of(topic)->logs[partition].messages[offset];
 }
 
 int64_t fake_committed(const char *topic, int32_t partition)
 {
-    int64_t committed = topic_of(topic)->logs[partition].committed;
+    int64_t committed = fake_topic_of(topic)->logs[partition].committed;
     return committed > 0 ? committed : 0;
 }
 
 bool fake_is_committed(const char *topic, int32_t partition)
 {
-    return topic_of(topic)->logs[partition].committed >= 0;
+    return fake_topic_of(topic)->logs[partition].committed >= 0;
 }
 
 /* --- the group --- */
 
 static int random_member(void)
 {
-    int members[MEMBERS_MAX];
+    int members[FAKE_MEMBERS_MAX];
     uint32_t count = 0;
-    for (int i = 0; i < MEMBERS_MAX; i++)
+    for (int i = 0; i < FAKE_MEMBERS_MAX; i++)
         if (broker.members[i])
             members[count++] = i;
-    return count ? members[random_below(&broker.random, count)] : NOBODY;
+    return count ? members[random_below(&broker.random, count)] : FAKE_NOBODY;
 }
 
 static bool is_subscribed(int member, uint32_t topic)
 {
-    for (uint32_t i = 0; member != NOBODY && i < broker.members[member]->topics_count; i++)
+    for (uint32_t i = 0; member != FAKE_NOBODY && i < broker.members[member]->topics_count; i++)
         if (broker.members[member]->topics[i] == topic)
             return true;
     return false;
@@ -315,7 +257,7 @@ void fake_rebalance(void)
     for (uint32_t t = 0; t < broker.topics_count; t++)
         for (uint32_t p = 0; p < broker.topics[t].partitions; p++) {
             struct log *log = &broker.topics[t].logs[p];
-            bool moves = log->target == NOBODY || random_below(&broker.random, 3) == 0;
+            bool moves = log->target == FAKE_NOBODY || random_below(&broker.random, 3) == 0;
             int member = random_member();
             if (moves && is_subscribed(member, t))
                 log->target = member;
@@ -328,21 +270,21 @@ static void free_partitions_of(int member)
         for (uint32_t p = 0; p < broker.topics[t].partitions; p++) {
             struct log *log = &broker.topics[t].logs[p];
             if (log->owner == member)
-                log->owner = NOBODY;
+                log->owner = FAKE_NOBODY;
             if (log->target == member)
-                log->target = NOBODY;
+                log->target = FAKE_NOBODY;
         }
 }
 
 void fake_give(const char *topic, int32_t partition, uint32_t worker)
 {
-    topic_of(topic)->logs[partition].target = (int)worker;
+    fake_topic_of(topic)->logs[partition].target = (int)worker;
 }
 
 void fake_lose(void)
 {
     int member = random_member();
-    if (member == NOBODY)
+    if (member == FAKE_NOBODY)
         return;
     struct kafka_consumer *consumer = broker.members[member];
     for (uint32_t t = 0; t < consumer->topics_count; t++)
@@ -382,7 +324,7 @@ static void serve_revoked(struct kafka_consumer *consumer, bool lost)
     for (uint32_t i = 0; i < count; i++) {
         consumer->places[gone[i].topic][gone[i].partition] = (struct place){0};
         if (!lost)
-            log_of(consumer, gone[i].topic, gone[i].partition)->owner = NOBODY;
+            log_of(consumer, gone[i].topic, gone[i].partition)->owner = FAKE_NOBODY;
     }
 }
 
@@ -393,7 +335,7 @@ static void serve_assigned(struct kafka_consumer *consumer)
     for (uint32_t t = 0; t < consumer->topics_count; t++)
         for (uint32_t p = 0; p < partitions_of(consumer, t); p++) {
             struct log *log = log_of(consumer, t, (int32_t)p);
-            if (log->owner != NOBODY || log->target != consumer->member)
+            if (log->owner != FAKE_NOBODY || log->target != consumer->member)
                 continue;
             int64_t start = log->committed >= 0 ? log->committed : log->low;
             log->owner = consumer->member;
@@ -409,7 +351,7 @@ static void serve_assigned(struct kafka_consumer *consumer)
 
 static void add_topic(struct kafka_consumer *consumer, const char *name)
 {
-    consumer->topics[consumer->topics_count++] = (uint16_t)(topic_of(name) - broker.topics);
+    consumer->topics[consumer->topics_count++] = (uint16_t)(fake_topic_of(name) - broker.topics);
 }
 
 enum status kafka_consumer_open(const struct config *config, uint32_t worker,
@@ -417,7 +359,7 @@ enum status kafka_consumer_open(const struct config *config, uint32_t worker,
                                 struct kafka_consumer **out, struct error *err)
 {
     (void)err;
-    assert(worker < MEMBERS_MAX && !broker.members[worker]);
+    assert(worker < FAKE_MEMBERS_MAX && !broker.members[worker]);
     struct kafka_consumer *consumer = calloc(1, sizeof *consumer);
     consumer->member = (int)worker;
     consumer->rebalance = *rebalance;
@@ -436,7 +378,7 @@ enum status kafka_reader_open(const struct config *config, const char *topic, co
     (void)client;
     (void)err;
     struct kafka_consumer *reader = calloc(1, sizeof *reader);
-    reader->member = NOBODY;
+    reader->member = FAKE_NOBODY;
     add_topic(reader, topic);
     *out = reader;
     return STATUS_OK;
@@ -448,7 +390,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
 {
     if (!consumer)
         return;
-    if (consumer->member != NOBODY) {
+    if (consumer->member != FAKE_NOBODY) {
         if (!broker.crash || random_below(&broker.random, 2))
             arrive_commits(consumer);
         broker.members[consumer->member] = NULL;
@@ -470,9 +412,9 @@ static void give(struct record *record, const char *name, uint32_t topic, uint32
 {
     const struct fake_message *message = &log->messages[offset];
     struct fake_message *copied = calloc(1, sizeof *copied);
-    copied->key = copy(bytes_of(message->key, message->key_size));
-    copied->payload = copy(bytes_of(message->payload, message->payload_size));
-    copy_headers(copied, message->headers, message->headers_count);
+    copied->key = fake_copy(bytes_of(message->key, message->key_size));
+    copied->payload = fake_copy(bytes_of(message->payload, message->payload_size));
+    fake_copy_headers(copied, message->headers, message->headers_count);
     if (broker.hooks.given)
         broker.hooks.given(broker.hooks.state, name, (int32_t)partition, offset);
     *record = (struct record){
@@ -509,7 +451,7 @@ static void give_some(struct kafka_consumer *consumer, uint32_t topic, uint32_t 
     struct place *place = &consumer->places[topic][partition];
     const struct log *log = log_of(consumer, topic, (int32_t)partition);
     const char *name = broker.topics[consumer->topics[topic]].name;
-    uint64_t some = broker.batch ? broker.batch : some_of(BATCH_USUAL, capacity);
+    uint64_t some = broker.batch ? broker.batch : fake_some_of(BATCH_USUAL, capacity);
     if (broker.batch == FAKE_BATCH_NONE)
         return;
     if (some > 0 && *count < capacity)
@@ -527,7 +469,7 @@ enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint
 {
     (void)err;
     *count = 0;
-    if (consumer->member != NOBODY) {
+    if (consumer->member != FAKE_NOBODY) {
         if (broker.calm || random_below(&broker.random, 2))
             arrive_commits(consumer);
         serve_revoked(consumer, true);
@@ -546,7 +488,7 @@ void kafka_release(struct record *record)
 {
     if (!record->message)
         return;
-    free_message(record->message);
+    fake_free_message(record->message);
     free(record->message);
     record->message = NULL;
 }
@@ -634,8 +576,18 @@ enum status kafka_seek(struct kafka_consumer *consumer, const struct kafka_posit
     return STATUS_OK;
 }
 
-/* False: it was not the member's any more. */
-static bool accept_commit(struct kafka_consumer *consumer, const struct commit *commit)
+struct commit fake_commit_of(const struct kafka_consumer *consumer,
+                             const struct kafka_position *positions, uint32_t count)
+{
+    struct commit commit = {.count = count};
+    memcpy(commit.positions, positions, count * sizeof *positions);
+    for (uint32_t i = 0; i < count; i++)
+        commit.generations[i] =
+            log_of(consumer, positions[i].topic, positions[i].partition)->generation;
+    return commit;
+}
+
+bool fake_may_commit(const struct kafka_consumer *consumer, const struct commit *commit)
 {
     for (uint32_t i = 0; i < commit->count; i++) {
         const struct kafka_position *position = &commit->positions[i];
@@ -643,6 +595,13 @@ static bool accept_commit(struct kafka_consumer *consumer, const struct commit *
         if (log->owner != consumer->member || log->generation != commit->generations[i])
             return false;
     }
+    return true;
+}
+
+bool fake_accept_commit(struct kafka_consumer *consumer, const struct commit *commit)
+{
+    if (!fake_may_commit(consumer, commit))
+        return false;
     for (uint32_t i = 0; i < commit->count; i++) {
         const struct kafka_position *position = &commit->positions[i];
         const char *topic = broker.topics[consumer->topics[position->topic]].name;
@@ -654,7 +613,7 @@ static bool accept_commit(struct kafka_consumer *consumer, const struct commit *
     return true;
 }
 
-static bool may_fail(uint32_t once_in)
+bool fake_may_fail(uint32_t once_in)
 {
     return broker.commits == FAKE_COMMITS_REFUSED || (broker.commits == FAKE_COMMITS_UNRELIABLE &&
                                                       random_below(&broker.random, once_in) == 0);
@@ -664,7 +623,7 @@ static bool may_fail(uint32_t once_in)
 static void arrive_commits(struct kafka_consumer *consumer)
 {
     for (uint32_t i = 0; i < consumer->commits_count; i++)
-        if (may_fail(8) || !accept_commit(consumer, &consumer->commits[i]))
+        if (fake_may_fail(8) || !fake_accept_commit(consumer, &consumer->commits[i]))
             consumer->commit_failed = true;
     consumer->commits_count = 0;
 }
@@ -684,13 +643,10 @@ bool kafka_take_commit_failure(struct kafka_consumer *consumer)
 enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
                          uint32_t count, uint32_t timeout_ms, struct error *err)
 {
-    struct commit commit = {.count = count};
-    memcpy(commit.positions, positions, count * sizeof *positions);
-    for (uint32_t i = 0; i < count; i++)
-        commit.generations[i] =
-            log_of(consumer, positions[i].topic, positions[i].partition)->generation;
+    struct commit commit = fake_commit_of(consumer, positions, count);
     if (timeout_ms == 0) {
-        if (consumer->commits_count == COMMITS_MAX || broker.commits != FAKE_COMMITS_UNRELIABLE)
+        if (consumer->commits_count == FAKE_COMMITS_MAX ||
+            broker.commits != FAKE_COMMITS_UNRELIABLE)
             arrive_commits(consumer);
         consumer->commits[consumer->commits_count++] = commit;
         if (broker.commits != FAKE_COMMITS_UNRELIABLE)
@@ -698,10 +654,10 @@ enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_pos
         return STATUS_OK;
     }
     arrive_commits(consumer);
-    bool is_answered = !may_fail(8);
-    if (is_answered && !accept_commit(consumer, &commit))
+    bool is_answered = !fake_may_fail(8);
+    if (is_answered && !fake_accept_commit(consumer, &commit))
         return error_set(err, STATUS_ABORT, EX_UNAVAILABLE, "the group has moved on");
-    if (is_answered && !may_fail(16))
+    if (is_answered && !fake_may_fail(16))
         return STATUS_OK;
     fake_clock_advance_ms(timeout_ms);
     return error_set(err, STATUS_RETRY, EX_UNAVAILABLE, "no answer");
@@ -792,145 +748,4 @@ bool kafka_producer_statistics(struct kafka_producer *producer, struct kafka_sta
     (void)producer;
     (void)out;
     return false;
-}
-
-/* --- the producer --- */
-
-enum status kafka_producer_open(const struct config *config, const char *client,
-                                const struct kafka_reports *reports, struct kafka_producer **out,
-                                struct error *err)
-{
-    (void)config;
-    (void)client;
-    (void)err;
-    struct kafka_producer *producer = calloc(1, sizeof *producer);
-    producer->reports = *reports;
-    *out = producer;
-    return STATUS_OK;
-}
-
-static void take_header(struct fake_message *message, const struct kafka_header_field *header)
-{
-    char text[32];
-    (void)snprintf(text, sizeof text, "%.*s", (int)header->value.size,
-                   (const char *)header->value.data);
-    if (strcmp(header->name, "checkit.reason") == 0)
-        memcpy(message->reason, text, sizeof text);
-    if (strcmp(header->name, "checkit.hash") == 0)
-        message->bare = true;
-    if (strcmp(header->name, "checkit.topic") == 0)
-        memcpy(message->topic, text, sizeof text);
-    if (strcmp(header->name, "checkit.partition") == 0)
-        message->partition = (int32_t)strtol(text, NULL, 10);
-    if (strcmp(header->name, "checkit.offset") == 0)
-        message->offset = strtoll(text, NULL, 10);
-}
-
-enum status kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
-                          struct error *err)
-{
-    (void)err;
-    if (producer->queued == FAKE_QUEUE_MAX)
-        return STATUS_RETRY;
-    struct queued *queued = &producer->queue[producer->queued++];
-    *queued = (struct queued){.opaque = message->opaque};
-    (void)snprintf(queued->topic, sizeof queued->topic, "%s", message->topic);
-    queued->message = (struct fake_message){.key = copy(message->key),
-                                            .key_size = message->key.size,
-                                            .payload = copy(message->payload),
-                                            .payload_size = message->payload.size};
-    copy_headers(&queued->message, message->headers, message->headers_count);
-    for (uint32_t i = 0; i < message->headers_count; i++)
-        take_header(&queued->message, &message->headers[i]);
-    return STATUS_OK;
-}
-
-static struct queued take_queued(struct kafka_producer *producer, uint32_t index)
-{
-    struct queued taken = producer->queue[index];
-    producer->queued--;
-    memmove(&producer->queue[index], &producer->queue[index + 1],
-            (producer->queued - index) * sizeof *producer->queue);
-    return taken;
-}
-
-void fake_forget(struct kafka_producer *producer)
-{
-    while (producer->queued > 0) {
-        struct queued queued = take_queued(producer, 0);
-        free_message(&queued.message);
-    }
-}
-
-static void arrive(struct queued *queued)
-{
-    struct topic *topic = topic_of(queued->topic);
-    int32_t partition = broker.calm ? 0 : (int32_t)random_below(&broker.random, topic->partitions);
-    (void)append(topic, partition, queued->message);
-}
-
-/* Any of those on their way: the order across partitions is nobody's promise. */
-static void deliver_one(struct kafka_producer *producer)
-{
-    uint32_t index = broker.calm ? 0 : (uint32_t)random_below(&broker.random, producer->queued);
-    struct queued queued = take_queued(producer, index);
-    if (broker.fail) {
-        free_message(&queued.message);
-        producer->reports.report(producer->reports.state, KAFKA_DELIVERY_FAILED, queued.opaque,
-                                 "failed as the test wants it");
-        return;
-    }
-    size_t max = topic_of(queued.topic)->message_max;
-    if (max && queued.message.payload_size > max) {
-        free_message(&queued.message);
-        producer->reports.report(producer->reports.state, KAFKA_TOO_LARGE, queued.opaque,
-                                 "too large");
-        return;
-    }
-    if (broker.refuse_delivery) {
-        broker.refuse_delivery = false;
-        free_message(&queued.message);
-        producer->reports.report(producer->reports.state, KAFKA_DELIVERY_FAILED, queued.opaque,
-                                 "not authorized");
-        return;
-    }
-    arrive(&queued);
-    producer->reports.report(producer->reports.state, KAFKA_DELIVERED, queued.opaque, "");
-}
-
-enum status kafka_producer_poll(struct kafka_producer *producer, uint32_t timeout_ms,
-                                struct error *err)
-{
-    (void)err;
-    uint64_t some = broker.blocked ? 0 : some_of(FAKE_QUEUE_MAX, FAKE_QUEUE_MAX);
-    for (; some > 0 && producer->queued > 0; some--)
-        deliver_one(producer);
-    if (timeout_ms > 0)
-        fake_clock_advance_ms(timeout_ms);
-    return STATUS_OK;
-}
-
-enum status kafka_flush(struct kafka_producer *producer, uint32_t timeout_ms, struct error *err)
-{
-    (void)err;
-    while (!broker.blocked && producer->queued > 0)
-        deliver_one(producer);
-    if (producer->queued == 0)
-        return STATUS_OK;
-    fake_clock_advance_ms(timeout_ms);
-    return STATUS_RETRY;
-}
-
-void kafka_producer_close(struct kafka_producer *producer)
-{
-    if (!producer)
-        return;
-    while (producer->queued > 0) {
-        struct queued queued = take_queued(producer, 0);
-        if (broker.crash && random_below(&broker.random, 2))
-            arrive(&queued);
-        else
-            free_message(&queued.message);
-    }
-    free(producer);
 }

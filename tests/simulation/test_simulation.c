@@ -9,7 +9,9 @@
  *   - a document that was never listed has no alert;
  *   - the same document of a record screened again gives the same sighting;
  *   - a worker that says it stopped in order has committed all that was given to it;
- *   - in the end everything is committed, and the receipts leave no gap.
+ *   - in the end everything is committed, and the receipts leave no gap;
+ *   - exactly once: what a reader of committed messages sees has each sighting and each dead letter
+ *     once, and receipts cover each offset once, up to what is committed and not beyond.
  *
  * CHECKIT_SEED=N runs that seed alone, as a failure tells; CHECKIT_SEEDS=N runs so many, from
  * CHECKIT_FIRST_SEED on.
@@ -171,6 +173,11 @@ static void delete_some(void)
 
 /* --- what is seen --- */
 
+static bool is_exactly_once(void)
+{
+    return sim->world.config.exactly_once;
+}
+
 static void on_alert(const struct fake_message *message)
 {
     json_t *alert = read_avro_with(alert_reader, bytes_of(message->payload, message->payload_size));
@@ -178,6 +185,9 @@ static void on_alert(const struct fake_message *message)
     struct event *event =
         event_of(json_number(alert, "event.partition"), json_number(alert, "event.offset"));
     uint32_t entry = (uint32_t)strtoul(json_text(alert, "entry.entry_id") + 1, NULL, 10);
+    must_seed(!is_exactly_once() || !(event->alerted & 1U << entry),
+              "the alert of entry %u for %lld/%lld is seen twice", entry,
+              json_number(alert, "event.partition"), json_number(alert, "event.offset"));
     must_seed(entry < VOLATILE && event->may_alert & 1U << entry, "false alert of entry %u", entry);
     const char *sighting = json_text(alert, "sighting_id");
     char *known = event->sightings[entry];
@@ -195,8 +205,11 @@ static void on_receipt(const struct fake_message *message)
     must_seed(receipt, "%s", "a receipt that is not one");
     long long partition = json_number(receipt, "partition");
     for (long long i = json_number(receipt, "from_offset"); i < json_number(receipt, "to_offset");
-         i++)
+         i++) {
+        must_seed(!is_exactly_once() || !event_of(partition, i)->covered,
+                  "two receipts cover %lld/%lld", partition, i);
         event_of(partition, i)->covered = true;
+    }
     json_decref(receipt);
 }
 
@@ -210,6 +223,8 @@ static void on_dead_letter(const struct fake_message *message)
     must_seed(!is_garbage || message->bare || message->headers_count > HEADERS,
               "%d/%lld lost its headers: %u left", message->partition, (long long)message->offset,
               message->headers_count);
+    must_seed(!is_exactly_once() || !event->dead, "the dead letter of %d/%lld is seen twice",
+              message->partition, (long long)message->offset);
     event->dead = true;
 }
 
@@ -257,6 +272,9 @@ static void on_committed(void *state, const char *topic, int32_t partition, int6
     for (int64_t i = sim->committed[partition]; i < offset; i++)
         check_committed(partition, i);
     sim->committed[partition] = offset;
+    must_seed(!is_exactly_once() || offset >= fake_end("in", partition) ||
+                  !event_of(partition, offset)->covered,
+              "a receipt covers %d/%lld, which is not committed", partition, (long long)offset);
 }
 
 /* --- the schedule --- */
@@ -352,10 +370,11 @@ static void settle(void)
 
 /* --- one run --- */
 
-static void run(uint64_t seed)
+static void run(uint64_t seed, bool exactly_once)
 {
     sim = calloc(1, sizeof *sim);
     world_open(&sim->world, seed);
+    sim->world.config.exactly_once = exactly_once;
     sim->world.config.feed_hold_when_stale = below(2);
     sim->world.config.feed_wait_s = below(2) ? FEED_WAIT_S : 60;
     fake_set_commits(FAKE_COMMITS_UNRELIABLE);
@@ -376,7 +395,7 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
     return text ? strtoull(text, NULL, 10) : otherwise;
 }
 
-Test(simulation, any_schedule_loses_and_invents_nothing)
+static void run_seeds(bool exactly_once)
 {
     log_configure(LOG_LEVEL_ERROR, false);
     alert_reader = read_avro_open("schemas/Alert.avsc");
@@ -385,7 +404,17 @@ Test(simulation, any_schedule_loses_and_invents_nothing)
     uint64_t first = only ? only : number_from("CHECKIT_FIRST_SEED", 1);
     uint64_t seeds = only ? 1 : number_from("CHECKIT_SEEDS", SEEDS);
     for (uint64_t seed = first; seed < first + seeds; seed++)
-        run(seed);
+        run(seed, exactly_once);
     avro_value_iface_decref(receipt_reader);
     avro_value_iface_decref(alert_reader);
+}
+
+Test(simulation, any_schedule_loses_and_invents_nothing)
+{
+    run_seeds(false);
+}
+
+Test(simulation, any_schedule_shows_everything_exactly_once)
+{
+    run_seeds(true);
 }

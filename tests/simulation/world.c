@@ -166,6 +166,7 @@ static void configure(struct config *config)
         .workers = WORLD_WORKERS,
         .memory_mb = 64,
         .commit_interval_ms = 1000,
+        .transaction_ms = 200,
         .inputs = {{.topic = "in",
                     .mapping = {.documents = {{.path = "docs[]",
                                                .number = "number",

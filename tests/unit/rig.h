@@ -97,6 +97,7 @@ static inline void rig_configure(struct config *config)
         .workers = 1,
         .memory_mb = 64,
         .commit_interval_ms = 1000,
+        .transaction_ms = 200,
         .inputs_count = 2,
         .alerts_topic = "alerts",
         .alerts_test_topic = "alerts.test",

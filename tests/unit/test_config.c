@@ -67,6 +67,9 @@ Test(config, minimal_has_every_default)
     cr_assert_eq(config->memory_mb, 256);
     cr_assert_eq(config->start, START_EARLIEST);
     cr_assert_eq(config->commit_interval_ms, 1000);
+    cr_assert_not(config->exactly_once);
+    cr_assert_eq(config->transaction_ms, 200);
+    cr_assert_null(config->transactional_id_prefix);
     cr_assert_str_eq(config->alerts_topic, "alerts");
     cr_assert_str_eq(config->alerts_test_topic, "alerts.test");
     cr_assert_str_eq(config->heartbeat_topic, "heartbeat");
@@ -96,7 +99,8 @@ Test(config, every_key_is_read)
         "  fetch.max.bytes: 1000\n"
         "  ssl.key.pem: \"a\\nb\"\n"
         "group: g\ninstance: n\nworkers: 3\nmemory_mb: 512\n"
-        "start: latest\ncommit_interval_ms: 200\n" INPUTS
+        "start: latest\ncommit_interval_ms: 200\n"
+        "delivery: exactly_once\ntransaction_ms: 50\ntransactional_id_prefix: x\n" INPUTS
         "outputs: {alerts: a, receipts: r, dead_letters: d, "
         "due_page_s: 5, due_review_s: 6}\n"
         "feed: {topic: c, wait_s: 0, when_stale: hold}\n" STORE KEYS
@@ -111,6 +115,9 @@ Test(config, every_key_is_read)
     cr_assert_eq(config->memory_mb, 512);
     cr_assert_eq(config->start, START_LATEST);
     cr_assert_eq(config->commit_interval_ms, 200);
+    cr_assert(config->exactly_once);
+    cr_assert_eq(config->transaction_ms, 50);
+    cr_assert_str_eq(config->transactional_id_prefix, "x");
     cr_assert_str_eq(config->alerts_topic, "a");
     cr_assert_str_eq(config->receipts_topic, "r");
     cr_assert_str_eq(config->dead_letters_topic, "d");
@@ -265,9 +272,8 @@ static const struct {
      "f.yaml:6: log.colour: unknown key: here may stand level, format"},
     {MINIMAL "<<: {group: g}\n",
      "f.yaml:6: <<: unknown key: here may stand kafka, group, instance, workers, memory_mb, start, "
-     "commit_interval_ms, inputs, topics, outputs, feed, heartbeat, store, identity_key, schemas, "
-     "rules, "
-     "http, log"},
+     "commit_interval_ms, delivery, transaction_ms, transactional_id_prefix, inputs, topics, "
+     "outputs, feed, heartbeat, store, identity_key, schemas, rules, http, log"},
     {KAFKA STORE KEYS "inputs: [{topic: t, preset: booking, event: {tme: x}}]\n",
      "f.yaml:5: inputs[0].event.tme: unknown key: is 'time' meant?"},
     {KAFKA STORE KEYS "inputs:\n- {topic: t, preset: booking}\n- {topic: u, presets: booking}\n",
@@ -296,7 +302,15 @@ static const struct {
      "f.yaml:5: inputs[0].documents[0].number: is missing; must be a field path such as a.b[].c, "
      "d{Branch}.e or f|g, or \"\""},
 
+    {MINIMAL "workers: 1\ndelivery: exactly_once\n",
+     "f.yaml:7: delivery: exactly_once needs `instance`: configure a name that this process keeps "
+     "and that no other process of the group has"},
+
     /* types and choices */
+    {MINIMAL "delivery: once\n",
+     "f.yaml:6: delivery: 'once': must be at_least_once or exactly_once"},
+    {MINIMAL "transaction_ms: 9\n",
+     "f.yaml:6: transaction_ms: '9': must be a whole number, 10 to 5000"},
     {MINIMAL "workers: many\n", "f.yaml:6: workers: 'many': must be a whole number, 1 to 64"},
     {MINIMAL "workers: 08\n", "f.yaml:6: workers: '08': must be a whole number, 1 to 64"},
     {MINIMAL "workers: 0x4\n", "f.yaml:6: workers: '0x4': must be a whole number, 1 to 64"},
@@ -563,7 +577,7 @@ Test(config, every_number_is_taken_at_its_limits_and_refused_beyond)
         if (property->min > 0)
             cr_assert_eq(try_number(property, property->min - 1, &err), STATUS_FAIL);
     }
-    cr_assert_eq(numbers, 8);
+    cr_assert_eq(numbers, 9);
 }
 
 /* "head", then count times item with its index in it, then "tail". */

@@ -338,3 +338,79 @@ Test(tag, values_at_their_limits_come_back)
     cr_assert_eq(tag_unpack(tag_pack((struct tag){TAG_ALERT, 1U << TAG_INTERVAL_BITS, 0})).interval,
                  0, "what does not fit is cut, not spilled");
 }
+
+/* --- with transactions ---------------------------------------------------------------------- */
+
+static uint32_t closed(struct ledger_position *out)
+{
+    return ledger_take_closed(ledger, out, WORKER_PARTITIONS_MAX);
+}
+
+Test(ledger, interval_closed_is_taken_before_its_reports)
+{
+    struct ledger_position out[WORKER_PARTITIONS_MAX];
+    cr_assert(ledger_take(ledger, 0, 3, 10));
+    fill_window(3, 10, 2, RECORD_OK);
+    ledger_count_window(ledger, batch);
+    ledger_sent(ledger);
+    cr_expect_eq(ledger_open_sent(ledger), 1);
+    uint32_t interval = ledger_interval(ledger);
+    close_interval(1);
+    cr_expect_eq(ledger_open_sent(ledger), 0);
+    cr_expect_eq(settled(out), 0, "not reported yet");
+    cr_assert_eq(closed(out), 1);
+    cr_expect_eq(out[0].offset, 12);
+    cr_expect(slot_of(0, 3)->dirty);
+    ledger_delivered(ledger, interval);
+    ledger_clean(ledger);
+    cr_expect_not(slot_of(0, 3)->dirty);
+    close_interval(2);
+    cr_expect_eq(closed(out), 0, "nothing has moved");
+}
+
+Test(ledger, slot_without_a_receipt_stays_dirty_and_where_it_was)
+{
+    struct ledger_position out[WORKER_PARTITIONS_MAX];
+    cr_assert(ledger_take(ledger, 0, 0, 5));
+    cr_assert(ledger_take(ledger, 0, 1, 7));
+    fill_window(0, 5, 1, RECORD_OK);
+    ledger_count_window(ledger, batch);
+    fill_window(1, 7, 1, RECORD_OK);
+    ledger_count_window(ledger, batch);
+    ledger_count_hit(ledger, &batch->records[0], TIER_EXACT);
+    cr_expect_not(ledger_has_sent(slot_of(0, 0)));
+    cr_expect(ledger_has_sent(slot_of(0, 1)));
+    ledger_note_receipt(slot_of(0, 1));
+    ledger_close_interval(ledger, 1);
+    cr_assert_eq(closed(out), 2, "the first commit says where both stand");
+    cr_expect_eq(out[0].offset, 5);
+    cr_expect_eq(out[1].offset, 8);
+    ledger_clean(ledger);
+    cr_expect(slot_of(0, 0)->dirty);
+    cr_expect_not(slot_of(0, 1)->dirty);
+    cr_expect_eq(slot_of(0, 0)->tally.records, 1);
+}
+
+Test(ledger, rewind_forgets_messages_and_counts)
+{
+    struct ledger_position out[WORKER_PARTITIONS_MAX];
+    cr_assert(ledger_take(ledger, 0, 0, 5));
+    fill_window(0, 5, 3, RECORD_VALUE_MISSING);
+    ledger_count_window(ledger, batch);
+    cr_expect(ledger_has_sent(slot_of(0, 0)), "dead letters");
+    ledger_sent(ledger);
+    close_interval(1);
+    ledger_sent(ledger);
+    (void)closed(out);
+    ledger_rewind(ledger, 9);
+    cr_expect_eq(ledger_in_flight(ledger), 0);
+    cr_expect_eq(ledger_interval_began_ms(ledger), 9);
+    cr_expect_eq(slot_of(0, 0)->tally.dead_letters, 0);
+    cr_expect_eq(slot_of(0, 0)->start_offset, 5);
+    ledger_move_back(slot_of(0, 0), 5, 5);
+    cr_expect(slot_of(0, 0)->sought);
+    cr_expect_not(slot_of(0, 0)->dirty);
+    close_interval(10);
+    cr_assert_eq(closed(out), 1, "what was handed out was not committed");
+    cr_expect_eq(out[0].offset, 5);
+}

@@ -3,7 +3,7 @@
 #include "tests/tools/read_avro.h"
 #include "tests/unit/rig.h"
 
-enum { ROUNDS = 8, INTERVAL_MS = 1000, SECOND_NS = 1000000000 };
+enum { ROUNDS = 8, INTERVAL_MS = 1000, TRANSACTION_MS = 200, SECOND_NS = 1000000000 };
 
 static struct rig *rig;
 static struct worker_settings settings;
@@ -178,6 +178,46 @@ Test(worker, dead_letter_too_large_is_committed_once_it_came_without_its_value)
     cr_assert_eq(fake_end("dead-letters", 0), 1);
     cr_assert_null(fake_message("dead-letters", 0, 0)->payload);
     cr_assert_eq(fake_committed("in", 0), 1);
+}
+
+/* --- exactly once: more of it in tests/simulation/test_transactions.c --- */
+
+static void open_exactly_once(void)
+{
+    worker_close(worker);
+    rig->config.exactly_once = true;
+    open_worker();
+}
+
+Test(worker, alert_comes_with_its_transaction_and_the_position)
+{
+    open_exactly_once();
+    run_interval();
+    (void)rig_append("in", 0, RIG_SCHEMA, 0, 1);
+    run();
+    cr_assert_eq(fake_end("alerts", 0), 0);
+    cr_assert_eq(fake_committed("in", 0), 0);
+    fake_clock_advance_ms(TRANSACTION_MS);
+    run();
+    cr_assert_eq(fake_end("alerts", 0), 1);
+    cr_assert_eq(fake_end("receipts", 0), 1);
+    cr_assert_eq(fake_committed("in", 0), 1);
+}
+
+Test(worker, aborted_transaction_is_counted_and_screened_again)
+{
+    open_exactly_once();
+    run_interval();
+    uint64_t commits = counters_get(&worker_counters(worker)->commits);
+    (void)rig_append("in", 0, RIG_SCHEMA, 0, 1);
+    fake_give_up();
+    for (uint32_t i = 0; i < 3; i++)
+        run_interval();
+    cr_assert_eq(counters_get(&worker_counters(worker)->transactions_aborted), 1);
+    cr_assert_eq(counters_get(&worker_counters(worker)->commits), commits + 1);
+    cr_assert_eq(counters_get(&worker_counters(worker)->records), 2);
+    cr_assert_eq(histogram_count_all(&worker_counters(worker)->commit_ms), commits + 1);
+    cr_assert_eq(fake_end("alerts", 0), 1);
 }
 
 /* --- held --- */
