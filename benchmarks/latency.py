@@ -40,11 +40,11 @@ class Screener:
     """A process that screens until it is told to stop; fails when it does not stop well. Another
     one goes on where it stopped."""
 
-    def __init__(self, site, store):
+    def __init__(self, site, store, **more):
         self.log_path = site.folder / "latency.log"
         config = site.config(
             TOPIC, group="bench-latency", workers=WORKERS, kafka={"compression.type": "lz4"}, log={"level": "info"},
-            store={"path": store.name, "key": site.store_key.name}, heartbeat={"interval_s": 0})
+            store={"path": store.name, "key": site.store_key.name}, heartbeat={"interval_s": 0}, **more)
         self.log = self.log_path.open("wb")
         self.process = spawn([BUILD / "checkit", "screen", "-c", config], stderr=self.log)
         wait_until(self.is_ready, READY_S, "the screener is ready", pause_s=0.2)
