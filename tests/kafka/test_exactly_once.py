@@ -118,19 +118,6 @@ class ExactlyOnce(GroupCase):
         self.assertGreater(sum(self.alerts().values()), events,
                            "no kill left an alert that only others see: what was tried?")
 
-    def test_a_process_killed_among_others_is_replaced(self):
-        first = self.process("a")
-        second = self.process("b", transaction_ms=5000, commit_interval_ms=10000)
-        first.start().wait_ready()
-        second.start().wait_ready()
-        second.wait_for_log("partition assigned")
-        self.send(0, 40)
-        self.reader(self.topics.alerts).wait_for(40)  # also what is not committed yet
-        second.kill()
-        self.send(40, 40)
-        self.wait_screened()
-        self.check()
-
     def test_positions_of_a_process_killed_in_a_commit_are_waited_for(self):
         """They may yet be committed: until the broker has ended that transaction nobody knows."""
         # One worker each: half of six partitions, so there are bookings among them.
