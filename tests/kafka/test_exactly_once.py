@@ -118,22 +118,10 @@ class ExactlyOnce(GroupCase):
         self.assertGreater(sum(self.alerts().values()), events,
                            "no kill left an alert that only others see: what was tried?")
 
-    def test_a_process_killed_among_others_is_replaced(self):
-        first = self.process("a")
-        second = self.process("b", transaction_ms=5000, commit_interval_ms=10000)
-        first.start().wait_ready()
-        second.start().wait_ready()
-        second.wait_for_log("partition assigned")
-        self.send(0, 40)
-        self.reader(self.topics.alerts).wait_for(40)  # also what is not committed yet
-        second.kill()
-        self.send(40, 40)
-        self.wait_screened()
-        self.check()
-
     def test_positions_of_a_process_killed_in_a_commit_are_waited_for(self):
         """They may yet be committed: until the broker has ended that transaction nobody knows."""
-        first, second = self.process("a"), self.process("b")
+        # One worker each: half of six partitions, so there are bookings among them.
+        first, second = self.process("a", workers=1), self.process("b", workers=1)
         first.start().wait_ready()
         second.start(kill_point="transaction_has_offsets:5")
         events = 0
@@ -195,7 +183,7 @@ class ExactlyOnce(GroupCase):
         self.wait_screened()
         second.start()
         second.wait_for_log("partition assigned")
-        events = 40
+        events = 40  # one worker each, so there are bookings among the partitions of the first
         while first.is_up():
             self.send(events, 4)
             events += 4
