@@ -43,8 +43,9 @@ class Screener:
     def __init__(self, site, store, **more):
         self.log_path = site.folder / "latency.log"
         config = site.config(
-            TOPIC, group="bench-latency", workers=WORKERS, kafka={"compression.type": "lz4"}, log={"level": "info"},
-            store={"path": store.name, "key": site.store_key.name}, heartbeat={"interval_s": 0}, **more)
+            TOPIC, group="bench-latency", workers=WORKERS, kafka={"compression.type": "lz4"},
+            store={"path": store.name, "key": site.store_key.name}, log={"level": "info"},
+            heartbeat={"interval_s": 0}, **more)
         self.log = self.log_path.open("wb")
         self.process = spawn([BUILD / "checkit", "screen", "-c", config], stderr=self.log)
         wait_until(self.is_ready, READY_S, "the screener is ready", pause_s=0.2)

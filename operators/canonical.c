@@ -148,8 +148,8 @@ static enum status canonical_process(void *opened, struct batch *batch, struct e
     for (uint32_t i = from; i < batch->subjects_count; i++) {
         struct canonical *form = &batch->forms[i];
         canonical_document_of(state->rules, state->memo,
-                              batch->records[batch->subject_records[i]].datum,
-                              &batch->documents[i], form);
+                              batch->records[batch->subject_records[i]].datum, &batch->documents[i],
+                              form);
         if (form->unscreenable | form->flags)
             count_odd(state, batch, form);
     }

@@ -4,8 +4,9 @@
 
 #include "pipeline/base/memory.h"
 
-/* Texts are loaded whole, with what follows them in the datum, and the rest is masked away: so there
- * is no loop over characters, whose end the processor would guess wrong at every other document. */
+/* Texts are loaded whole, with what follows them in the datum, and the rest is masked away: so
+ * there is no loop over characters, whose end the processor would guess wrong at every other
+ * document. */
 enum { WORD_SIZE = 8, LANES = 16, MEANING_BITS = 10, MEANINGS = 1 << MEANING_BITS };
 
 /* What a text of up to eight bytes was found to mean. */
@@ -44,7 +45,8 @@ struct loadable {
 
 static inline struct loadable loadable_of(struct bytes datum)
 {
-    return (struct loadable){(uintptr_t)datum.data, datum.size < LANES ? 0 : datum.size - LANES + 1};
+    return (struct loadable){(uintptr_t)datum.data,
+                             datum.size < LANES ? 0 : datum.size - LANES + 1};
 }
 
 static inline bool is_loadable(struct bytes text, struct loadable loadable)
@@ -179,7 +181,8 @@ static inline void number_of(struct loadable loadable, struct bytes sent, struct
                     is_loadable(sent, loadable) && take_usual(sent, &text, &inside);
     if (is_usual) {
         lanes fold = fold_of(text);
-        memset(out, 0, 2 * NUMBER_SIZE_MAX);
+        memset(out->number, 0, sizeof out->number);
+        memset(out->fold, 0, sizeof out->fold);
         memcpy(out->number, &text, sizeof text);
         memcpy(out->fold, &fold, sizeof fold);
         out->size = (uint8_t)sent.size;

@@ -407,7 +407,8 @@ struct run {
     bool more;
 };
 
-/* A document is complete, and is not one of the usual: a text for its number, room for it. false: run no further, the slice is full or the record has too many. */
+/* A document is complete, and is not one of the usual: a text for its number, room for it. false:
+ * run no further, the slice is full or the record has too many. */
 bool run_end_row(struct run *run, uint32_t row);
 
 enum record_status run_program(struct run *run, const struct program *program, struct bytes datum);

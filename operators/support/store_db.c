@@ -13,7 +13,7 @@ enum {
     SCAN_AHEAD_BYTES = 2 * 1024 * 1024,
     LARGE_BLOCK_BYTES = 8 * 1024, /* an index in memory has a key a block */
     ENTRIES_BLOCK_BYTES = 16 * 1024,
-    ZSTD_LEVEL = 1, /* 3 takes a tenth more of an import for a sixtieth less on disk */
+    ZSTD_LEVEL = 1,         /* 3 takes a tenth more of an import for a sixtieth less on disk */
     ZSTD_WINDOW_BITS = -14, /* the default of RocksDB */
     LAST_LEVEL = 6,
     OPEN_FILES_MAX = 512,

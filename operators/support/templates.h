@@ -56,8 +56,8 @@ bool templates_show_repaired(const struct templates *templates, enum document_ty
 bool templates_foldable(const struct templates *templates, enum document_type type, const char *n,
                         const char *m, uint8_t size);
 
-/* Whether n may be stripped at all: it ends with a digit, and without that has a template's size, or
- * the size of a number with a check digit. Every document is asked, so this is all most cost. */
+/* Whether n may be stripped at all: it ends with a digit, and without that has a template's size,
+ * or the size of a number with a check digit. Every document is asked, so this is all most cost. */
 enum { STRIPPED_SIZE_WITHOUT_TEMPLATES = 10 };
 static inline bool templates_may_strip(const struct templates *templates, const char *n,
                                        uint8_t size)

@@ -83,9 +83,9 @@ static struct bytes random_text(uint8_t *out, uint32_t size_max)
 static struct bytes random_word(void)
 {
     static const char *const words[] = {
-        "PASSPORT", "P",   "ID_CARD",  "VISA", "passport", "P<", "",  "AC", "CREW", "OTHER", "DE",
-        "DEU",      "FRA", "SPECIMEN", "UTO",  "GB",       "D",  "D<<", "N/A", "none", "QQ", " FR",
-        "V\0"};
+        "PASSPORT", "P",     "ID_CARD", "VISA", "passport", "P<",       "",    "AC",
+        "CREW",     "OTHER", "DE",      "DEU",  "FRA",      "SPECIMEN", "UTO", "GB",
+        "D",        "D<<",   "N/A",     "none", "QQ",       " FR",      "V\0"};
     return bytes_of_text(words[random_below(sizeof words / sizeof words[0])]);
 }
 
