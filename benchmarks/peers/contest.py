@@ -40,6 +40,8 @@ JAVA = ["java", "-Xms2g", "-Xmx2g", "-XX:+UseParallelGC",
 PEERS = {
     "rust": ["{PEERS_RUST}/peer"],
     "kafka-streams": [*JAVA, "-cp", "{PEERS_JVM}/*", "checkit.peers.StreamsPeer"],
+    "kafka-streams-filter": [
+        *JAVA, "-cp", "{PEERS_JVM}/*", "checkit.peers.StreamsPeer", "--filter"],
     "flink": [*JAVA, "-cp", "{PEERS_JVM}/*", "checkit.peers.FlinkPeer"],
 }
 
@@ -115,12 +117,14 @@ def row_of(subject, runs, ours, workers):
 
 
 def show(rows):
+    """A table in Markdown."""
     print("| subject | events/s | ns CPU an event | after a third | events a CPU second | peak MB "
           "| checkit per CPU second | checkit events/s |")
     print("|---|---|---|---|---|---|---|---|")
     for row in rows:
+        late = row.get("late_cpu_ns_per_event")
         print(f"| {row['subject']} | {row['events_per_s']:,} | {row['cpu_ns_per_event']:,.0f} "
-              f"| {row.get('late_cpu_ns_per_event', 0):,.0f} | {row['events_per_cpu_s']:,} "
+              f"| {'' if late is None else f'{late:,.0f}'} | {row['events_per_cpu_s']:,} "
               f"| {row['peak_mb']:,} | {spread(row['checkit_per_cpu_s'])} "
               f"| {spread(row['checkit_events_per_s'])} |")
 

@@ -69,7 +69,7 @@ def write(bench):
     subprocess.run(["kcat", "-P", "-b", bench.broker.bootstrap, "-t", LIST_TOPIC, "-K", "\\t",
                     "-z", "lz4", "-X", "linger.ms=20", "-l", listed], check=True)
     return {
-        "list": listed, "list_topic": LIST_TOPIC,
+        "list": listed, "list_topic": LIST_TOPIC, "entries": bench.entries,
         "characters": pairs(bench.folder / "characters.tsv", characters().items()),
         "issuers": pairs(bench.folder / "issuers.tsv", issuers().items()),
         "schema": bench.folder / "schemas" / f"{BOOKING_SCHEMA}.avsc",

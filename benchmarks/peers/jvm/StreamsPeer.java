@@ -24,6 +24,7 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.RocksDBConfigSetter;
+import org.apache.kafka.streams.state.Stores;
 import org.apache.kafka.streams.state.TimestampedKeyValueStore;
 import org.apache.kafka.streams.state.ValueAndTimestamp;
 import org.rocksdb.BlockBasedTableConfig;
@@ -40,17 +41,25 @@ public final class StreamsPeer {
     private StreamsPeer() {
     }
 
+    /** The list, and its filter where there is one. */
+    private interface Listed {
+        /** An entry's id; null: not listed. */
+        String find(Tables key);
+    }
+
     /** One processor does it all: nothing is handed on but hits. */
     private static final class Screener
         extends ContextualProcessor<byte[], byte[], String, String> {
         private final Events events;
         private final Tables tables;
+        private final Filter filter;
         private final AtomicLong count = Marks.count();
         private final List<String> found = new ArrayList<>();
-        private TimestampedKeyValueStore<Bytes, String> list;
+        private Listed list;
         private long done;
 
-        Screener(Settings settings) {
+        Screener(Settings settings, Filter filter) {
+            this.filter = filter;
             try {
                 events = new Events(settings);
                 tables = new Tables(settings);
@@ -62,16 +71,26 @@ public final class StreamsPeer {
         @Override
         public void init(ProcessorContext<String, String> context) {
             super.init(context);
-            list = context.getStateStore(STORE);
+            list = filter == null ? table(context.getStateStore(STORE))
+                : behindFilter(context.getStateStore(STORE));
+        }
+
+        private static Listed table(TimestampedKeyValueStore<Bytes, String> store) {
+            return key -> ValueAndTimestamp.getValueOrNull(store.get(Bytes.wrap(key.copy())));
+        }
+
+        private Listed behindFilter(KeyValueStore<Bytes, String> store) {
+            return key -> filter.mayHold(key.bytes(), key.size())
+                ? store.get(Bytes.wrap(key.copy())) : null;
         }
 
         @Override
         public void process(Record<byte[], byte[]> record) {
             events.read(record.value(), (issuer, number) -> {
                 if (tables.read(issuer, number)) {
-                    ValueAndTimestamp<String> entry = list.get(Bytes.wrap(tables.copy()));
-                    if (entry != null && !found.contains(entry.value())) {
-                        found.add(entry.value());
+                    String entry = list.find(tables);
+                    if (entry != null && !found.contains(entry)) {
+                        found.add(entry);
                     }
                 }
             });
@@ -90,6 +109,29 @@ public final class StreamsPeer {
                 Marks.hit();
             }
             found.clear();
+        }
+    }
+
+    /** Keeps store and filter as the list's topic says; also while the store is built. */
+    private static final class Follower extends ContextualProcessor<Bytes, String, Void, Void> {
+        private final Filter filter;
+        private KeyValueStore<Bytes, String> store;
+
+        Follower(Filter filter) {
+            this.filter = filter;
+        }
+
+        @Override
+        public void init(ProcessorContext<Void, Void> context) {
+            super.init(context);
+            store = context.getStateStore(STORE);
+        }
+
+        @Override
+        public void process(Record<Bytes, String> record) {
+            byte[] key = record.key().get();
+            filter.add(key, key.length);
+            store.put(record.key(), record.value());
         }
     }
 
@@ -146,16 +188,30 @@ public final class StreamsPeer {
         return to;
     }
 
+    private static void addList(StreamsBuilder builder, String topic, Filter filter) {
+        Consumed<Bytes, String> read = Consumed.with(Serdes.Bytes(), Serdes.String());
+        if (filter == null) {
+            builder.globalTable(topic, read,
+                Materialized.<Bytes, String, KeyValueStore<Bytes, byte[]>>as(STORE)
+                    .withCachingDisabled());
+            return;
+        }
+        builder.addGlobalStore(
+            Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(STORE), Serdes.Bytes(),
+                Serdes.String()).withLoggingDisabled(),
+            topic, read, () -> new Follower(filter));
+    }
+
+    /** [--filter] SETTINGS. */
     public static void main(String[] arguments) throws Exception {
-        Settings settings = new Settings(arguments[0]);
+        Settings settings = new Settings(arguments[arguments.length - 1]);
         StreamsBuilder builder = new StreamsBuilder();
-        builder.globalTable(settings.text("list_topic"),
-            Consumed.with(Serdes.Bytes(), Serdes.String()),
-            Materialized.<Bytes, String, KeyValueStore<Bytes, byte[]>>as(STORE)
-                .withCachingDisabled());
+        Filter filter = arguments.length > 1 && arguments[0].equals("--filter")
+            ? new Filter(settings.number("entries")) : null;
+        addList(builder, settings.text("list_topic"), filter);
         builder.stream(settings.text("topic"),
                 Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()))
-            .process(() -> new Screener(settings))
+            .process(() -> new Screener(settings, filter))
             .to(settings.text("alerts"), Produced.with(Serdes.String(), Serdes.String()));
 
         KafkaStreams streams = new KafkaStreams(builder.build(), properties(settings));
