@@ -1,6 +1,6 @@
 """How much of the same work other engines do per processor second: `./dev bench peers`.
 
-  ./dev bench peers                   all of them
+  ./dev bench peers                   all that can be built here
   ./dev bench peers rust flink        only these
   ./dev bench peers --events 10000000 --entries 5000000 --runs 5 --workers 1 --profile border
 
@@ -39,11 +39,20 @@ JAVA = ["java", "-Xms2g", "-Xmx2g", "-XX:+UseParallelGC",
 # By name: how it is started; what stands in braces ./dev says where it is.
 PEERS = {
     "rust": ["{PEERS_RUST}/peer"],
+    "go": ["{PEERS_GO}/peer"],
     "kafka-streams": [*JAVA, "-cp", "{PEERS_JVM}/*", "checkit.peers.StreamsPeer"],
     "kafka-streams-filter": [
         *JAVA, "-cp", "{PEERS_JVM}/*", "checkit.peers.StreamsPeer", "--filter"],
     "flink": [*JAVA, "-cp", "{PEERS_JVM}/*", "checkit.peers.FlinkPeer"],
 }
+
+
+def is_built(name):
+    """./dev leaves out what this machine has no tools for, and says so."""
+    try:
+        return bool([word.format(**os.environ) for word in PEERS[name]])
+    except KeyError:
+        return False
 
 
 class Contest:
@@ -160,7 +169,7 @@ def parse(arguments):
 
 def main(arguments):
     options = parse(arguments)
-    names = options.peers or list(PEERS)
+    names = options.peers or [name for name in PEERS if is_built(name)]
     with tempfile.TemporaryDirectory(prefix="checkit-bench-",
                                      dir=os.environ.get("CHECKIT_BENCH_DIR")) as folder:
         with cluster.Cluster(os.environ["KAFKA_JARS"]) as broker:
