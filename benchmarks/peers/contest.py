@@ -86,7 +86,7 @@ class Contest:
         told = self.inputs | {
             "bootstrap": self.bench.broker.bootstrap, "topic": self.topic, "alerts": topic,
             "group": f"peer-{name}-{self.runs}", "records": self.bench.events,
-            "workers": self.options.workers, "state": state,
+            "partitions": PARTITIONS, "workers": self.options.workers, "state": state,
             "queued_kbytes": MEMORY_MB * 1024 // 5 // self.options.workers}
         path.write_text("".join(f"{key}={value}\n" for key, value in told.items()))
         return path

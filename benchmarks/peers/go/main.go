@@ -97,21 +97,39 @@ func (s *screener) consumer() *kgo.Client {
 		kgo.DisableAutoCommit())
 }
 
-// work screens until the context ends. Alerts are delivered before what they came of is committed.
-func (s *screener) work(running context.Context, done *count) {
-	w := worker{screener: s, decoder: openDecoder(s.told)}
+// work screens until the context ends: each partition of what a poll brought is screened by the
+// worker it belongs to, all at once. Alerts are delivered before what they came of is committed.
+func (s *screener) work(running context.Context, counts []count) {
+	workers := make([]worker, len(counts))
+	for i := range workers {
+		workers[i] = worker{screener: s, decoder: openDecoder(s.told)}
+	}
 	consumer := s.consumer()
 	defer consumer.Close()
 	committed := time.Now()
-	for running.Err() == nil {
-		fetches := consumer.PollRecords(running, batch)
+	for {
+		fetches := consumer.PollRecords(running, batch*len(workers))
+		if running.Err() != nil {
+			break
+		}
 		fetches.EachError(func(topic string, partition int32, err error) {
-			if running.Err() == nil {
-				fail("%s/%d: %v", topic, partition, err)
-			}
+			fail("%s/%d: %v", topic, partition, err)
 		})
-		fetches.EachRecord(w.screen)
-		done.records.Add(int64(fetches.NumRecords()))
+		shares := make([][]*kgo.Record, len(workers))
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			share := &shares[int(p.Partition)%len(workers)]
+			*share = append(*share, p.Records...)
+		})
+		var busy sync.WaitGroup
+		for i := range workers {
+			busy.Go(func() {
+				for _, record := range shares[i] {
+					workers[i].screen(record)
+				}
+				counts[i].records.Add(int64(len(shares[i])))
+			})
+		}
+		busy.Wait()
 		if time.Since(committed) >= commitEvery {
 			s.commit(consumer)
 			committed = time.Now()
@@ -142,16 +160,14 @@ func main() {
 		kgo.RequiredAcks(kgo.AllISRAcks()))}
 	counts := make([]count, told.number("workers"))
 	running, stop := context.WithCancel(context.Background())
-	var workers sync.WaitGroup
-	for i := range counts {
-		workers.Go(func() { s.work(running, &counts[i]) })
-	}
+	var working sync.WaitGroup
+	working.Go(func() { s.work(running, counts) })
 	records := int64(told.number("records"))
 	tenth := markAt(counts, (records+9)/10)
 	third := markAt(counts, (records+2)/3)
 	end := markAt(counts, records)
 	stop()
-	workers.Wait()
+	working.Wait()
 	s.alerts.Close()
 	fmt.Printf(`{"records":%d,"unread":%d,"hits":%d,"measured":%s,"late":%s}`+"\n",
 		records, s.unread.Load(), s.hits.Load(), end.since(tenth), end.since(third))

@@ -8,11 +8,11 @@ use std::{ptr, slice};
 
 pub const BATCH: usize = 1024;
 const POLL_MS: i32 = 5;
+const FROM_THE_BEGINNING: i64 = -2;
 const ERROR_SIZE: usize = 512;
 
 /// What checkit sets too, and why: operators/support/kafka_settings.c.
 const SETTINGS: &[(&str, &str)] = &[
-    ("partition.assignment.strategy", "cooperative-sticky"),
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("auto.offset.reset", "earliest"),
@@ -55,7 +55,8 @@ unsafe fn set(conf: *mut rd::rd_kafka_conf_t, name: &str, value: &str) {
 }
 
 impl Consumer {
-    pub fn open(settings: &Settings) -> Consumer {
+    /// Of its share of the partitions, the index-th.
+    pub fn open(settings: &Settings, index: usize) -> Consumer {
         unsafe {
             let conf = rd::rd_kafka_conf_new();
             for (name, value) in SETTINGS {
@@ -78,15 +79,20 @@ impl Consumer {
                 topic: c_string(settings.text("topic")),
                 positions: Vec::new(),
             };
-            consumer.subscribe();
+            let workers = settings.number("workers") as usize;
+            let partitions = settings.number("partitions") as usize;
+            consumer.assign((index..partitions).step_by(workers));
             consumer
         }
     }
 
-    unsafe fn subscribe(&self) {
+    unsafe fn assign(&self, partitions: impl Iterator<Item = usize>) {
         let list = rd::rd_kafka_topic_partition_list_new(1);
-        rd::rd_kafka_topic_partition_list_add(list, self.topic.as_ptr(), -1);
-        check(rd::rd_kafka_subscribe(self.client, list), "subscribe");
+        for partition in partitions {
+            (*rd::rd_kafka_topic_partition_list_add(
+                list, self.topic.as_ptr(), partition as i32)).offset = FROM_THE_BEGINNING;
+        }
+        check(rd::rd_kafka_assign(self.client, list), "assign");
         rd::rd_kafka_topic_partition_list_destroy(list);
     }
 

@@ -49,8 +49,8 @@ impl Screener {
         }
     }
 
-    fn work(&self, count: &Count) {
-        let mut consumer = Consumer::open(&self.settings);
+    fn work(&self, index: usize, count: &Count) {
+        let mut consumer = Consumer::open(&self.settings, index);
         let mut committed = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
             count.add(consumer.each(|record| self.screen(record)));
@@ -82,8 +82,9 @@ fn main() {
     };
     let counts: Vec<Count> = (0..workers).map(|_| Count::default()).collect();
     thread::scope(|scope| {
-        for count in &counts {
-            scope.spawn(|| screener.work(count));
+        for (index, count) in counts.iter().enumerate() {
+            let screener = &screener;
+            scope.spawn(move || screener.work(index, count));
         }
         let tenth = Mark::at(&counts, records.div_ceil(10));
         let third = Mark::at(&counts, records.div_ceil(3));
