@@ -16,6 +16,7 @@ import globals as globals_check
 import headers
 import layers
 import layout
+import pinned
 import shell
 import style
 import text
@@ -206,6 +207,28 @@ class Checks(unittest.TestCase):
                 ("machine", "'/ro" "ot/.cache'"),
                 ("machine", "see .." "/shared/RULES.md")):
             self.expect_fault(text.check, said, "pipeline/README.md", f"# What?\n\n{content}\n")
+
+    def test_pinned(self):
+        def maven(version):
+            return ('<project xmlns="http://maven.apache.org/POM/4.0.0"><properties><a>1.2</a>'
+                    "</properties><dependencies><dependency><artifactId>b</artifactId>"
+                    f"{version}</dependency></dependencies></project>")
+        cargo, pom = "tests/Cargo.toml", "tests/pom.xml"
+        for path, sound in ((cargo, '[dependencies]\na = "=1.2.3"\n'), (pom, maven(
+                "<version>${a}</version>")), ("tests/requirements.txt", "# why\na==1.2\n")):
+            self.project.write(path, sound)
+        for path, content in (
+                (cargo, '[dependencies]\na = "1.2.3"\n'),
+                (cargo, '[dependencies]\na = { version = "=1.*" }\n'),
+                (cargo, '[dependencies]\na = { git = "b" }\n'),
+                (pom, maven("")),
+                (pom, maven("<version>[1,2)</version>")),
+                (pom, maven("<version>${c}</version>")),
+                ("tests/requirements.txt", "a>=1.2\n")):
+            self.expect_fault(pinned.check, "not an exact version", path, content)
+        self.expect_fault(pinned.check, "(", cargo, "[dependencies\n")
+        self.expect_fault(pinned.check, "no element", pom, "<project>")
+        self.expect_fault(pinned.check, "never closed", "tests/a.py", "a = (1\n")
 
     def test_headers(self):
         path = "pipeline/middle.h"
