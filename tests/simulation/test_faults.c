@@ -11,7 +11,6 @@
 enum {
     ROUNDS_MAX = 5000,
     LISTED = 1200,
-    NOBODYS = 1000000, /* entries from here are not listed */
     DOCUMENTS_MAX = 5 * BATCH_SUBJECTS_MAX,
     QUEUE_OVERFLOW = 2 * FAKE_QUEUE_MAX,
     INTERVAL_MS = 1000,
@@ -84,14 +83,6 @@ static void tear_down(void)
 
 TestSuite(faults, .init = set_up, .fini = tear_down);
 
-/* An event with so many documents, the first of them listed and different. */
-static int64_t event(int32_t partition, uint32_t count, uint32_t listed)
-{
-    for (uint32_t i = 0; i < count; i++)
-        documents[i] = i < listed ? i : NOBODYS + i;
-    return world_event(partition, SCHEMA_EVENT, documents, count);
-}
-
 static void garbage(int32_t partition, const char *text)
 {
     struct kafka_header_field headers[HEADERS];
@@ -101,25 +92,11 @@ static void garbage(int32_t partition, const char *text)
                            HEADERS);
 }
 
-static void step_times(uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        world_step(&world, 0);
-}
-
-static bool is_committed(void)
-{
-    for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
-        if (!fake_is_committed("in", i) || fake_committed("in", i) != fake_end("in", i))
-            return false;
-    return true;
-}
-
 static void run_until_committed(void)
 {
-    for (uint32_t i = 0; i < ROUNDS_MAX && !is_committed(); i++)
+    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(); i++)
         world_step(&world, 0);
-    cr_assert(is_committed(), "committed %lld, %lld, %lld of %lld, %lld, %lld",
+    cr_assert(world_is_committed(), "committed %lld, %lld, %lld of %lld, %lld, %lld",
               (long long)fake_committed("in", 0), (long long)fake_committed("in", 1),
               (long long)fake_committed("in", 2), (long long)fake_end("in", 0),
               (long long)fake_end("in", 1), (long long)fake_end("in", 2));
@@ -129,10 +106,10 @@ static void run_until_committed(void)
 static void start_and_block(void)
 {
     world_list(&world, LISTED);
-    (void)event(1, QUEUE_OVERFLOW, QUEUE_OVERFLOW);
+    (void)world_event_of(1, QUEUE_OVERFLOW, QUEUE_OVERFLOW);
     fake_block(true);
     world_start(&world, 0);
-    step_times(10);
+    world_step_times(&world, 10);
     cr_assert_eq(seen.given[1], 1);
 }
 
@@ -142,8 +119,8 @@ Test(faults, giant_behind_a_record_without_documents_is_screened_once)
 {
     world_list(&world, 10);
     garbage(0, "no Avro");
-    (void)event(0, DOCUMENTS_MAX, 10);
-    (void)event(0, 1, 1);
+    (void)world_event_of(0, DOCUMENTS_MAX, 10);
+    (void)world_event_of(0, 1, 1);
     world_start(&world, 0);
     run_until_committed();
     cr_assert_eq(seen.alerts, 11);
@@ -154,8 +131,8 @@ Test(faults, more_hits_than_a_round_has_room_for_are_all_sent)
 {
     cr_assert_gt((int)LISTED, (int)BATCH_HITS_MAX);
     world_list(&world, LISTED);
-    (void)event(0, LISTED, LISTED);
-    (void)event(0, 1, 1);
+    (void)world_event_of(0, LISTED, LISTED);
+    (void)world_event_of(0, 1, 1);
     world_start(&world, 0);
     run_until_committed();
     cr_assert_eq(seen.alerts, LISTED + 1);
@@ -165,7 +142,7 @@ Test(faults, document_repeated_in_another_slice_is_one_sighting)
 {
     world_list(&world, 1);
     for (uint32_t i = 0; i < DOCUMENTS_MAX; i++)
-        documents[i] = i == 7 || i == DOCUMENTS_MAX - 7 ? 0 : NOBODYS + i;
+        documents[i] = i == 7 || i == DOCUMENTS_MAX - 7 ? 0 : WORLD_NOBODYS + i;
     (void)world_event(0, SCHEMA_EVENT, documents, DOCUMENTS_MAX);
     (void)world_event(1, SCHEMA_EVENT, documents, DOCUMENTS_MAX);
     world_start(&world, 0);
@@ -195,7 +172,7 @@ Test(faults, alert_that_is_refused_ends_the_worker_without_a_commit)
     world_list(&world, 10);
     world_start(&world, 0);
     run_until_committed();
-    (void)event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     fake_refuse_delivery(true);
     struct error err = {0};
     enum status status = STATUS_OK;
@@ -220,11 +197,11 @@ Test(faults, position_is_committed_before_the_first_record)
 Test(faults, commit_that_failed_is_made_again_without_new_records)
 {
     world_list(&world, 1);
-    (void)event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     fake_set_commits(FAKE_COMMITS_REFUSED);
     world_start(&world, 0);
     for (uint32_t i = 0; i < 20; i++) {
-        step_times(5);
+        world_step_times(&world, 5);
         fake_clock_advance_ms(INTERVAL_MS);
     }
     cr_assert_not(fake_is_committed("in", 0));
@@ -239,7 +216,7 @@ Test(faults, commit_that_failed_in_a_revoke_is_made_again_for_what_is_kept)
     world_start(&world, 0);
     run_until_committed();
     for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
-        (void)event(i, 1, 0);
+        (void)world_event_of(i, 1, 0);
     while (seen.given[2] == 0)
         world_step(&world, 0);
     world_start(&world, 1);
@@ -249,9 +226,9 @@ Test(faults, commit_that_failed_in_a_revoke_is_made_again_for_what_is_kept)
     while (worker_partitions(world.workers[0]) == WORLD_PARTITIONS)
         world_step(&world, 0);
     fake_set_commits(FAKE_COMMITS_GOOD);
-    for (uint32_t i = 0; i < ROUNDS_MAX && !is_committed(); i++)
+    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(); i++)
         world_step(&world, i % WORLD_WORKERS);
-    cr_assert(is_committed());
+    cr_assert(world_is_committed());
 }
 
 /* --- blocked output --- */
@@ -261,14 +238,14 @@ Test(faults, held_partition_lost_and_given_back_before_it_was_paused_goes_on)
     world_list(&world, LISTED);
     documents[0] = 0;
     (void)world_event(0, SCHEMA_LATE, documents, 1);
-    (void)event(0, 1, 1);
-    (void)event(1, DOCUMENTS_MAX, QUEUE_OVERFLOW); /* a window of its own */
+    (void)world_event_of(0, 1, 1);
+    (void)world_event_of(1, DOCUMENTS_MAX, QUEUE_OVERFLOW); /* a window of its own */
     fake_block(true);
     world_start(&world, 0);
-    step_times(10);
+    world_step_times(&world, 10);
     fake_lose();
     fake_delete_before("in", 1, 1); /* what blocked does not come again */
-    step_times(10);
+    world_step_times(&world, 10);
     fake_block(false);
     world_give_late();
     run_until_committed();
@@ -278,15 +255,15 @@ Test(faults, held_partition_lost_and_given_back_before_it_was_paused_goes_on)
 Test(faults, gap_that_comes_while_output_is_blocked_comes_again)
 {
     for (int i = 0; i < 20; i++)
-        (void)event(0, 1, 0);
-    (void)event(2, 1, 0);
+        (void)world_event_of(0, 1, 0);
+    (void)world_event_of(2, 1, 0);
     start_and_block();
     for (int i = 0; i < 20; i++)
-        (void)event(0, 1, 0);
+        (void)world_event_of(0, 1, 0);
     uint32_t given = seen.given[0];
     fake_delete_before("in", 0, 30);
     for (int i = 0; i < 5; i++) {
-        step_times(5);
+        world_step_times(&world, 5);
         cr_assert_eq(seen.gaps, 0);
         cr_assert_eq(seen.given[0], given, "the partition is paused");
     }
@@ -299,19 +276,19 @@ Test(faults, gap_that_comes_while_output_is_blocked_comes_again)
 /* Blocked, resumed and blocked again before a record of the partition came. */
 Test(faults, gap_put_back_twice_is_not_lost)
 {
-    (void)event(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
     start_and_block();
-    (void)event(0, 1, 0);
-    (void)event(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
     fake_delete_before("in", 0, 2);
-    step_times(5);
+    world_step_times(&world, 5);
     fake_set_batch(1);
     fake_block(false);
     for (uint32_t i = 0; i < ROUNDS_MAX && seen.alerts < QUEUE_OVERFLOW; i++)
         world_step(&world, 0);
     fake_block(true);
-    (void)event(1, QUEUE_OVERFLOW, QUEUE_OVERFLOW);
-    step_times(20);
+    (void)world_event_of(1, QUEUE_OVERFLOW, QUEUE_OVERFLOW);
+    world_step_times(&world, 20);
     fake_block(false);
     run_until_committed();
     cr_assert_eq(seen.gaps, 1);
@@ -322,9 +299,9 @@ Test(faults, partition_that_comes_while_nothing_may_be_screened_is_paused)
     world.config.feed_hold_when_stale = true;
     atomic_store(&world.list.stale, true);
     for (int i = 0; i < 5; i++)
-        (void)event(2, 1, 0);
+        (void)world_event_of(2, 1, 0);
     world_start(&world, 0);
-    step_times(20);
+    world_step_times(&world, 20);
     cr_assert_eq(seen.given[2], 0);
     atomic_store(&world.list.stale, false);
     run_until_committed();
@@ -334,8 +311,8 @@ Test(faults, partition_that_comes_while_nothing_may_be_screened_is_paused)
 Test(faults, group_is_polled_in_the_middle_of_a_long_batch)
 {
     world_list(&world, 10);
-    (void)event(0, DOCUMENTS_MAX, 10);
-    (void)event(1, 1, 1);
+    (void)world_event_of(0, DOCUMENTS_MAX, 10);
+    (void)world_event_of(1, 1, 1);
     world_start(&world, 0);
     while (seen.given[0] == 0)
         world_step(&world, 0);
@@ -355,7 +332,7 @@ Test(faults, group_is_polled_in_the_middle_of_a_long_batch)
 Test(faults, stop_delivers_and_commits_what_was_read)
 {
     world_list(&world, LISTED);
-    (void)event(0, DOCUMENTS_MAX, LISTED);
+    (void)world_event_of(0, DOCUMENTS_MAX, LISTED);
     fake_append_marker("in", 0);
     world_start(&world, 0);
     while (seen.given[0] == 0)
@@ -363,7 +340,7 @@ Test(faults, stop_delivers_and_commits_what_was_read)
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(seen.alerts, LISTED);
-    cr_assert(is_committed());
+    cr_assert(world_is_committed());
 }
 
 Test(faults, stop_with_blocked_output_fails_without_a_commit)
@@ -378,7 +355,7 @@ Test(faults, stop_with_blocked_output_fails_without_a_commit)
 Test(faults, stop_without_an_answer_to_the_commit_fails)
 {
     world_list(&world, 1);
-    (void)event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     fake_set_commits(FAKE_COMMITS_REFUSED);
     world_start(&world, 0);
     while (seen.alerts == 0)
@@ -391,10 +368,10 @@ Test(faults, stop_without_an_answer_to_the_commit_fails)
 /* A group that waits for a dead member answers nobody; who has nothing to say need not wait. */
 Test(faults, stop_with_everything_committed_asks_for_no_commit)
 {
-    (void)event(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
     world_start(&world, 0);
     run_until_committed();
-    step_times(10);
+    world_step_times(&world, 10);
     fake_set_commits(FAKE_COMMITS_REFUSED);
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
@@ -410,39 +387,39 @@ Test(faults, stop_after_the_ledger_was_full_commits_everything)
     fake_block(false);
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
-    cr_assert(is_committed());
+    cr_assert(world_is_committed());
 }
 
 /* The receipts of an interval are half sent when the stop comes, which then screens on. */
 Test(faults, stop_while_receipts_are_being_sent_leaves_no_gap)
 {
     world_list(&world, FAKE_QUEUE_MAX);
-    (void)event(0, 1, 0);
-    (void)event(1, FAKE_QUEUE_MAX - 2, FAKE_QUEUE_MAX - 2);
-    (void)event(2, 1, 0);
+    (void)world_event_of(0, 1, 0);
+    (void)world_event_of(1, FAKE_QUEUE_MAX - 2, FAKE_QUEUE_MAX - 2);
+    (void)world_event_of(2, 1, 0);
     fake_block(true);
     world_start(&world, 0);
     while (seen.given[2] == 0)
         world_step(&world, 0);
-    (void)event(0, DOCUMENTS_MAX, 0);
+    (void)world_event_of(0, DOCUMENTS_MAX, 0);
     while (seen.given[0] < 2)
         world_step(&world, 0);
     fake_clock_advance_ms(INTERVAL_MS);
-    step_times(3); /* two receipts fill the queue */
+    world_step_times(&world, 3); /* two receipts fill the queue */
     fake_block(false);
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
-    cr_assert(is_committed());
+    cr_assert(world_is_committed());
     cr_assert(seen.covered[0][0] && seen.covered[0][1]);
 }
 
 Test(faults, stop_screens_nothing_with_a_list_that_must_not_be_used)
 {
     world.config.feed_hold_when_stale = true;
-    (void)event(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
     start_and_block();
     atomic_store(&world.list.stale, true);
-    step_times(5);
+    world_step_times(&world, 5);
     fake_block(false);
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
@@ -481,7 +458,7 @@ static void run_until_end(void)
 
 Test(faults, end_behind_markers_and_of_empty_partitions_is_reached)
 {
-    (void)event(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
     fake_append_marker("in", 0);
     fake_append_marker("in", 0);
     set_ends();
@@ -491,11 +468,11 @@ Test(faults, end_behind_markers_and_of_empty_partitions_is_reached)
 
 Test(faults, end_is_reached_while_more_records_come)
 {
-    (void)event(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
     set_ends();
     world_start(&world, 0);
     for (uint32_t i = 0; i < 500 && !is_at_end(); i++) {
-        (void)event(0, 1, 0);
+        (void)world_event_of(0, 1, 0);
         world_step(&world, 0);
         fake_clock_advance_ms(10);
     }
@@ -506,7 +483,7 @@ Test(faults, end_of_a_topic_created_anew_is_reached_by_reading_it)
 {
     world_list(&world, 1);
     for (int i = 0; i < 30; i++)
-        (void)event(0, 1, 0);
+        (void)world_event_of(0, 1, 0);
     world_start(&world, 0);
     run_until_committed();
     struct error err = {0};
@@ -514,11 +491,11 @@ Test(faults, end_of_a_topic_created_anew_is_reached_by_reading_it)
 
     fake_recreate("in");
     for (int i = 0; i < 10; i++)
-        (void)event(0, 1, 1);
+        (void)world_event_of(0, 1, 1);
     set_ends();
     world_start(&world, 0);
     fake_set_batch(FAKE_BATCH_NONE); /* the gap is not found before something is fetched */
-    step_times(1000);
+    world_step_times(&world, 1000);
     cr_assert_not(atomic_load(&ends[0].is_reached));
     fake_set_batch(3);
     run_until_end();
@@ -532,19 +509,19 @@ Test(faults, end_of_a_topic_created_anew_is_reached_by_reading_it)
 Test(faults, end_another_process_has_not_read_to_is_not_reached)
 {
     for (int i = 0; i < 30; i++)
-        (void)event(0, 1, 0);
+        (void)world_event_of(0, 1, 0);
     world_start(&world, 0);
     run_until_committed();
     world_crash(&world, 0);
     fake_recreate("in");
     for (int i = 0; i < 10; i++)
-        (void)event(0, 1, 0);
+        (void)world_event_of(0, 1, 0);
     set_ends();
     world_start(&world, 1);
     world_start(&world, 0);
     for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
         fake_give("in", i, 1);
-    step_times(1000);
+    world_step_times(&world, 1000);
     cr_assert_not(atomic_load(&ends[0].is_reached));
     for (uint32_t i = 0; i < ROUNDS_MAX && !is_at_end(); i++)
         world_step(&world, i % WORLD_WORKERS);
@@ -553,7 +530,7 @@ Test(faults, end_another_process_has_not_read_to_is_not_reached)
 
 Test(faults, end_that_another_process_has_committed_is_reached)
 {
-    (void)event(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
     set_ends();
     world_start(&world, 0);
     run_until_end();
@@ -568,7 +545,7 @@ Test(faults, end_that_another_process_has_committed_is_reached)
 
 Test(faults, end_is_open_again_when_its_partition_was_lost)
 {
-    (void)event(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
     set_ends();
     world_start(&world, 0);
     run_until_end();

@@ -11,7 +11,6 @@
 enum {
     ROUNDS_MAX = 5000,
     LISTED = 1200,
-    NOBODYS = 1000000, /* entries from here are not listed */
     DOCUMENTS_MAX = 3 * BATCH_SUBJECTS_MAX,
     TRANSACTION_MS = 200,
     INTERVAL_MS = 1000,
@@ -76,14 +75,6 @@ static void tear_down(void)
 
 TestSuite(transactions, .init = set_up, .fini = tear_down);
 
-/* An event with so many documents, the first of them listed and different. */
-static void event(int32_t partition, uint32_t count, uint32_t listed)
-{
-    for (uint32_t i = 0; i < count; i++)
-        documents[i] = i < listed ? i : NOBODYS + i;
-    (void)world_event(partition, SCHEMA_EVENT, documents, count);
-}
-
 static void step_until_given(int32_t partition, uint32_t count)
 {
     for (uint32_t i = 0; i < ROUNDS_MAX && seen.given[partition] < count; i++)
@@ -91,25 +82,11 @@ static void step_until_given(int32_t partition, uint32_t count)
     cr_assert_eq(seen.given[partition], count);
 }
 
-static void step_times(uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        world_step(&world, 0);
-}
-
-static bool is_committed(void)
-{
-    for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
-        if (!fake_is_committed("in", i) || fake_committed("in", i) != fake_end("in", i))
-            return false;
-    return true;
-}
-
 static void run_until_committed(void)
 {
-    for (uint32_t i = 0; i < ROUNDS_MAX && !is_committed(); i++)
+    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(); i++)
         world_step(&world, 0);
-    cr_assert(is_committed());
+    cr_assert(world_is_committed());
     for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
         cr_assert_eq(seen.proved[i], fake_end("in", i), "receipts of %d end at %lld", i,
                      (long long)seen.proved[i]);
@@ -140,7 +117,7 @@ Test(transactions, nothing_new_is_no_transaction)
     uint64_t before = commits();
     for (uint32_t i = 0; i < 10; i++) {
         fake_clock_advance_ms(INTERVAL_MS);
-        step_times(3);
+        world_step_times(&world, 3);
     }
     cr_assert_eq(commits(), before);
 }
@@ -149,8 +126,8 @@ Test(transactions, alert_receipt_and_position_are_seen_together)
 {
     start();
     world.config.commit_interval_ms = 60000;
-    event(0, 1, 1);
-    event(1, 1, 0);
+    (void)world_event_of(0, 1, 1);
+    (void)world_event_of(1, 1, 0);
     while (seen.given[0] + seen.given[1] < 2 || fake_committed("in", 0) == 0) {
         cr_assert_eq(seen.alerts, 0, "the alert waits for its transaction");
         cr_assert_eq(fake_committed("in", 0), 0);
@@ -170,11 +147,11 @@ Test(transactions, without_alerts_one_is_made_with_the_interval)
 {
     start();
     uint64_t before = commits();
-    event(0, 1, 0);
+    (void)world_event_of(0, 1, 0);
     step_until_given(0, 1);
     for (uint32_t i = 0; i < 2; i++) {
         fake_clock_advance_ms(TRANSACTION_MS);
-        step_times(1);
+        world_step_times(&world, 1);
     }
     cr_assert_eq(commits(), before);
     run_until_committed();
@@ -187,7 +164,7 @@ Test(transactions, many_alerts_end_one_before_its_time)
     start();
     world.config.commit_interval_ms = 50000;
     for (uint32_t i = 0; i < MESSAGES_MAX / LISTED + 1; i++)
-        event(0, LISTED, LISTED);
+        (void)world_event_of(0, LISTED, LISTED);
     for (uint32_t i = 0; i < ROUNDS_MAX && seen.alerts == 0; i++)
         world_step(&world, 0);
     cr_assert_geq(seen.alerts, MESSAGES_MAX);
@@ -199,7 +176,7 @@ Test(transactions, record_that_fills_many_rounds_is_in_one)
     world.config.transaction_ms = 1;
     start();
     world.config.commit_interval_ms = 1;
-    event(0, DOCUMENTS_MAX, LISTED);
+    (void)world_event_of(0, DOCUMENTS_MAX, LISTED);
     for (uint32_t i = 0; i < ROUNDS_MAX && fake_committed("in", 0) == 0; i++) {
         cr_assert_eq(seen.alerts, 0);
         fake_clock_advance_ms(1);
@@ -213,8 +190,8 @@ Test(transactions, record_that_fills_many_rounds_is_in_one)
 Test(transactions, message_given_up_aborts_and_all_is_screened_again)
 {
     start();
-    event(0, 1, 1);
-    event(1, 2, 1);
+    (void)world_event_of(0, 1, 1);
+    (void)world_event_of(1, 2, 1);
     fake_give_up();
     run_until_committed();
     cr_assert_eq(aborted(), 1);
@@ -229,7 +206,7 @@ Test(transactions, dead_letter_too_large_aborts_once_and_is_then_known)
     start();
     for (uint32_t i = 0; i < 3; i++)
         (void)fake_append("in", 0, (struct bytes){0}, bytes_of(large, sizeof large));
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     (void)fake_append("in", 0, (struct bytes){0}, bytes_of(large, 10));
     run_until_committed();
     cr_assert_eq(aborted(), 1);
@@ -241,7 +218,7 @@ Test(transactions, dead_letter_too_large_aborts_once_and_is_then_known)
 Test(transactions, alert_that_is_refused_ends_the_worker)
 {
     start();
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     fake_refuse_delivery(true);
     struct error err = {0};
     enum status status = STATUS_OK;
@@ -256,12 +233,12 @@ Test(transactions, alert_that_is_refused_ends_the_worker)
 Test(transactions, held_partition_goes_back_and_is_held_again)
 {
     start();
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     documents[0] = 1;
     (void)world_event(0, SCHEMA_LATE, documents, 1);
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     fake_give_up();
-    step_times(500);
+    world_step_times(&world, 500);
     cr_assert_eq(aborted(), 1);
     cr_assert_eq(seen.alerts, 1);
     cr_assert_eq(fake_committed("in", 0), 1);
@@ -274,10 +251,10 @@ Test(transactions, held_partition_goes_back_and_is_held_again)
 Test(transactions, batch_is_forgotten_where_an_abort_finds_it)
 {
     start();
-    event(0, LISTED, LISTED);
+    (void)world_event_of(0, LISTED, LISTED);
     fake_block(true);
     step_until_given(0, 1);
-    step_times(3);
+    world_step_times(&world, 3);
     fake_give_up();
     fake_block(false);
     run_until_committed();
@@ -290,7 +267,7 @@ Test(transactions, batch_is_forgotten_where_an_abort_finds_it)
 Test(transactions, commit_that_is_not_answered_is_given_up_and_made_again)
 {
     start();
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     fake_set_commits(FAKE_COMMITS_REFUSED);
     for (uint32_t i = 0; i < ROUNDS_MAX && aborted() == 0; i++)
         world_step(&world, 0);
@@ -305,12 +282,12 @@ Test(transactions, commit_that_is_not_answered_is_given_up_and_made_again)
 Test(transactions, output_blocked_for_long_is_aborted_and_comes_again)
 {
     start();
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     fake_block(true);
     step_until_given(0, 1);
     for (uint32_t i = 0; i < 4; i++) {
         fake_clock_advance_ms(20000);
-        step_times(3);
+        world_step_times(&world, 3);
     }
     cr_assert_geq(aborted(), 1);
     fake_block(false);
@@ -323,7 +300,7 @@ Test(transactions, output_blocked_for_long_is_aborted_and_comes_again)
 Test(transactions, id_that_another_process_has_ends_the_worker)
 {
     start();
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     fake_fence(0);
     struct error err = {0};
     enum status status = STATUS_OK;
@@ -344,9 +321,9 @@ static void give_all_to(uint32_t worker)
 Test(transactions, revoke_commits_what_was_screened)
 {
     start();
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     step_until_given(0, 1);
-    step_times(1);
+    world_step_times(&world, 1);
     world_start(&world, 1);
     give_all_to(1);
     for (uint32_t i = 0; i < ROUNDS_MAX && worker_partitions(world.workers[0]) > 0; i++)
@@ -359,19 +336,19 @@ Test(transactions, revoke_commits_what_was_screened)
 Test(transactions, revoke_in_the_middle_of_a_record_aborts_and_the_next_owner_screens_it)
 {
     start();
-    event(0, LISTED, LISTED);
-    event(1, 1, 1);
+    (void)world_event_of(0, LISTED, LISTED);
+    (void)world_event_of(1, 1, 1);
     fake_block(true);
     step_until_given(0, 1);
-    step_times(3);
+    world_step_times(&world, 3);
     world_start(&world, 1);
     fake_give("in", 0, 1);
     for (uint32_t i = 0; i < ROUNDS_MAX && worker_partitions(world.workers[0]) > 2; i++)
         world_step(&world, 0);
     fake_block(false);
-    for (uint32_t i = 0; i < ROUNDS_MAX && !is_committed(); i++)
+    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(); i++)
         world_step(&world, i % WORLD_WORKERS);
-    cr_assert(is_committed());
+    cr_assert(world_is_committed());
     cr_assert_eq(seen.alerts, LISTED + 1);
     cr_assert_eq(aborted(), 1);
 }
@@ -379,9 +356,9 @@ Test(transactions, revoke_in_the_middle_of_a_record_aborts_and_the_next_owner_sc
 Test(transactions, partitions_lost_take_their_alerts_with_them)
 {
     start();
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     step_until_given(0, 1);
-    step_times(1);
+    world_step_times(&world, 1);
     fake_lose();
     run_until_committed();
     cr_assert_eq(aborted(), 1);
@@ -392,9 +369,9 @@ Test(transactions, partitions_lost_take_their_alerts_with_them)
 Test(transactions, crash_shows_nothing_of_what_was_not_committed)
 {
     start();
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     step_until_given(0, 1);
-    step_times(1);
+    world_step_times(&world, 1);
     world_crash(&world, 0);
     world_start(&world, 0);
     run_until_committed();
@@ -407,19 +384,19 @@ Test(transactions, crash_shows_nothing_of_what_was_not_committed)
 Test(transactions, stop_commits_what_was_read)
 {
     start();
-    event(0, DOCUMENTS_MAX, LISTED);
+    (void)world_event_of(0, DOCUMENTS_MAX, LISTED);
     fake_append_marker("in", 0);
     step_until_given(0, 1);
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
-    cr_assert(is_committed());
+    cr_assert(world_is_committed());
     cr_assert_eq(seen.alerts, LISTED);
 }
 
 Test(transactions, stop_without_an_answer_fails_and_nothing_is_seen)
 {
     start();
-    event(0, 1, 1);
+    (void)world_event_of(0, 1, 1);
     step_until_given(0, 1);
     fake_set_commits(FAKE_COMMITS_REFUSED);
     struct error err = {0};
@@ -432,11 +409,11 @@ Test(transactions, stop_without_an_answer_fails_and_nothing_is_seen)
 Test(transactions, stop_with_blocked_output_fails_and_says_so)
 {
     start();
-    event(0, FAKE_QUEUE_MAX - 1, FAKE_QUEUE_MAX - 1);
-    event(1, 1, 1);
+    (void)world_event_of(0, FAKE_QUEUE_MAX - 1, FAKE_QUEUE_MAX - 1);
+    (void)world_event_of(1, 1, 1);
     fake_block(true);
     step_until_given(1, 1);
-    step_times(2);
+    world_step_times(&world, 2);
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_FAIL); /* the receipts find no room */
     cr_assert_eq(err.exit_code, EX_UNAVAILABLE);

@@ -219,3 +219,26 @@ void world_close(struct world *world)
     store_key_close(world->store_key);
     fake_close();
 }
+
+int64_t world_event_of(int32_t partition, uint32_t count, uint32_t listed)
+{
+    static uint32_t entries[WORLD_DOCUMENTS_MAX];
+    cr_assert_leq(count, WORLD_DOCUMENTS_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        entries[i] = i < listed ? i : WORLD_NOBODYS + i;
+    return world_event(partition, SCHEMA_EVENT, entries, count);
+}
+
+bool world_is_committed(void)
+{
+    for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
+        if (!fake_is_committed("in", i) || fake_committed("in", i) != fake_end("in", i))
+            return false;
+    return true;
+}
+
+void world_step_times(struct world *world, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        world_step(world, 0);
+}

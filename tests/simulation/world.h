@@ -17,6 +17,8 @@
 
 enum {
     WORLD_PARTITIONS = 3,
+    WORLD_DOCUMENTS_MAX = 5 * BATCH_SUBJECTS_MAX,
+    WORLD_NOBODYS = 1000000, /* entries from here are not listed */
     WORLD_WORKERS = 2,
     WORLD_DEAD_LETTER_MAX = 60, /* bytes of a value that "dead" takes; larger is too large */
     SCHEMA_EVENT = 1,
@@ -45,7 +47,8 @@ void world_open(struct world *world, uint64_t seed);
 void world_close(struct world *world); /* workers too, those that are open */
 
 void world_start(struct world *world, uint32_t worker);
-void world_step(struct world *world, uint32_t worker); /* must succeed */
+void world_step(struct world *world, uint32_t worker);      /* must succeed */
+void world_step_times(struct world *world, uint32_t count); /* the first worker */
 void world_step_feed(struct world *world);
 
 /* A worker's end: as after kill -9. */
@@ -64,5 +67,12 @@ void world_give_late(void);
 
 /* An event that names these entries' documents; its offset. */
 int64_t world_event(int32_t partition, uint32_t schema_id, const uint32_t *entries, uint32_t count);
+
+/* An event of so many documents, up to WORLD_DOCUMENTS_MAX: of the entries from 0 on as many as are
+ * to be listed, then of WORLD_NOBODYS. */
+int64_t world_event_of(int32_t partition, uint32_t count, uint32_t listed);
+
+/* Whether everything in the input is committed. */
+bool world_is_committed(void);
 
 #endif
