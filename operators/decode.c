@@ -49,14 +49,12 @@ static const struct compiled *find_compiled(struct decode *decode, uint16_t inpu
  * records before it are read. */
 static void fetch_ahead(const struct batch *batch, uint32_t index)
 {
-    enum { RECORDS_AHEAD = 8 };
-    const size_t line_size = 64;
-    const size_t lines = 3;
+    enum { RECORDS_AHEAD = 8, LINE_SIZE = 64, BYTES_MAX = 3 * LINE_SIZE };
     if (index + RECORDS_AHEAD >= batch->records_count)
         return;
-    const uint8_t *payload = batch->records[index + RECORDS_AHEAD].payload.data;
-    for (size_t i = 0; i < lines; i++)
-        __builtin_prefetch(payload + i * line_size);
+    struct bytes payload = batch->records[index + RECORDS_AHEAD].payload;
+    for (size_t at = 0; at < payload.size && at < BYTES_MAX; at += LINE_SIZE)
+        __builtin_prefetch(payload.data + at);
 }
 
 /* Once a schema and input, so allocation and a log line are in place. */
