@@ -275,10 +275,9 @@ uint32_t rules_lookups(const struct rule_data *data, const struct canonical *doc
     bool has_issuer = !issuer_is_none(document->issuer);
     if (has_issuer)
         lookups |= UINT32_C(1) << LOOKUP_ISSUER;
-    const struct templates *templates = rule_data_templates(data, document->issuer);
-    if (templates_may_strip(templates, document->number, document->size) && has_issuer &&
-        templates_strip(templates, (enum document_type)document->type, document->number,
-                        document->size))
+    if (has_issuer &&
+        templates_strip(rule_data_templates(data, document->issuer),
+                        (enum document_type)document->type, document->number, document->size))
         lookups |= UINT32_C(1) << LOOKUP_STRIPPED;
     if (!issuer_is_none(document->nationality) &&
         !issuer_equal(document->nationality, document->issuer))

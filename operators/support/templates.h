@@ -56,20 +56,22 @@ bool templates_show_repaired(const struct templates *templates, enum document_ty
 bool templates_foldable(const struct templates *templates, enum document_type type, const char *n,
                         const char *m, uint8_t size);
 
-/* Whether n may be stripped at all: it ends with a digit, and without that has a template's size,
- * or the size of a number with a check digit. Every document is asked, so this is all most cost. */
+/* The rest of templates_strip, for what that does not rule out at once. */
+bool templates_strip_rest(const struct templates *templates, enum document_type type, const char *n,
+                          uint8_t size);
+
+/* Whether n without its last character is Stripped(n). Every document is asked, and most end here:
+ * they do not end with a digit, or are without it of no template's size, nor of the size of a
+ * number with a check digit. */
 enum { STRIPPED_SIZE_WITHOUT_TEMPLATES = 10 };
-static inline bool templates_may_strip(const struct templates *templates, const char *n,
-                                       uint8_t size)
+static inline bool templates_strip(const struct templates *templates, enum document_type type,
+                                   const char *n, uint8_t size)
 {
     bool size_may_do =
         (templates->sizes >> (size - 1) & 1) || size == STRIPPED_SIZE_WITHOUT_TEMPLATES;
-    return size_may_do && n[size - 1] <= '9'; /* A-Z and 0-9 are all there is */
+    bool has_digit = n[size - 1] <= '9'; /* A-Z and 0-9 are all there is */
+    return size_may_do && has_digit && templates_strip_rest(templates, type, n, size);
 }
-
-/* Whether n without its last character is Stripped(n). */
-bool templates_strip(const struct templates *templates, enum document_type type, const char *n,
-                     uint8_t size);
 
 /* The 7-3-1 check digit of ICAO 9303 part 3, 4.9: '0' to '9'. */
 char check_digit(const char *number, uint32_t size);
