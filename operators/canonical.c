@@ -5,8 +5,9 @@
 #include "pipeline/base/random.h"
 #include "pipeline/counters.h"
 
-/* Up to here documents of a record are compared pair by pair; above, through a hash table. */
-enum { PAIRWISE_MAX = 16, SEEN_SLOTS = 2 * RECORD_DOCUMENTS_MAX, SEEN_EMPTY = 0 };
+/* Documents of a record are compared as they come where it has up to NEAR_MAX, pair by pair up to
+ * PAIRWISE_MAX, and above through a hash table. */
+enum { NEAR_MAX = 4, PAIRWISE_MAX = 16, SEEN_SLOTS = 2 * RECORD_DOCUMENTS_MAX, SEEN_EMPTY = 0 };
 
 /* The distinct documents of one large record, over all its slices. Touched only by such records. */
 struct seen {
@@ -102,6 +103,19 @@ static bool is_repeated(const struct batch *batch, uint32_t first, uint32_t inde
     return false;
 }
 
+static bool has_few(const struct batch *batch, const struct record *record)
+{
+    return record->subjects_count <= NEAR_MAX && record->documents_done == 0 &&
+           !batch->window_is_slice;
+}
+
+static void mark(struct canonical_state *state, struct canonical *form)
+{
+    form->flags |= CANONICAL_DUPLICATE;
+    counters_add(&state->counters->duplicates, 1);
+}
+
+/* Of a record that has not few. */
 static void mark_duplicates(struct canonical_state *state, struct batch *batch,
                             const struct record *record)
 {
@@ -113,13 +127,42 @@ static void mark_duplicates(struct canonical_state *state, struct batch *batch,
     for (uint32_t i = first; i < first + record->subjects_count; i++) {
         if (!canonical_is_screened(&batch->forms[i]))
             continue;
-        bool duplicate =
-            is_large ? seen_before(&state->seen, &batch->forms[i]) : is_repeated(batch, first, i);
-        if (!duplicate)
-            continue;
-        batch->forms[i].flags |= CANONICAL_DUPLICATE;
-        counters_add(&state->counters->duplicates, 1);
+        if (is_large ? seen_before(&state->seen, &batch->forms[i]) : is_repeated(batch, first, i))
+            mark(state, &batch->forms[i]);
     }
+}
+
+/* The documents before one, as far as they may be of the same record. */
+struct near {
+    uint64_t numbers[NEAR_MAX - 1]; /* the beginnings of their numbers */
+    uint32_t records[NEAR_MAX - 1];
+};
+
+/* Whether one of the same record has a number that begins alike. How many documents a record has
+ * cannot be foretold, so there is no branch on it. */
+static inline bool is_like_near(struct near *near, uint32_t record, const struct canonical *form)
+{
+    uint64_t number;
+    bool is_like = false;
+    memcpy(&number, form->number, sizeof number);
+    for (uint32_t i = 0; i < NEAR_MAX - 1; i++)
+        is_like |= (near->numbers[i] == number) & (near->records[i] == record);
+    for (uint32_t i = NEAR_MAX - 2; i > 0; i--) {
+        near->numbers[i] = near->numbers[i - 1];
+        near->records[i] = near->records[i - 1];
+    }
+    near->numbers[0] = number;
+    near->records[0] = record;
+    return is_like;
+}
+
+static void compare_near(struct canonical_state *state, struct batch *batch, uint32_t index)
+{
+    const struct record *record = &batch->records[batch->subject_records[index]];
+    struct canonical *form = &batch->forms[index];
+    if (has_few(batch, record) && canonical_is_screened(form) &&
+        is_repeated(batch, record->subjects_first, index))
+        mark(state, form);
 }
 
 static void count_odd(struct canonical_state *state, struct batch *batch,
@@ -145,16 +188,20 @@ static enum status canonical_process(void *opened, struct batch *batch, struct e
     uint32_t from = batch->subjects_canonical;
     if (from == batch->subjects_count)
         return STATUS_OK;
+    struct near near;
+    memset(&near, 0xFF, sizeof near); /* there are no so many records */
     for (uint32_t i = from; i < batch->subjects_count; i++) {
         struct canonical *form = &batch->forms[i];
-        canonical_document_of(state->rules, state->memo,
-                              batch->records[batch->subject_records[i]].datum, &batch->documents[i],
-                              form);
+        uint32_t record = batch->subject_records[i];
+        canonical_document_of(state->rules, state->memo, batch->records[record].datum,
+                              &batch->documents[i], form);
         if (form->unscreenable | form->flags)
             count_odd(state, batch, form);
+        if (is_like_near(&near, record, form))
+            compare_near(state, batch, i);
     }
     for (uint32_t i = batch->records_done; i < batch->window_end; i++)
-        if (batch->records[i].subjects_count > 1 || batch->records[i].documents_done > 0)
+        if (!has_few(batch, &batch->records[i]))
             mark_duplicates(state, batch, &batch->records[i]);
     counters_add(&state->counters->documents, batch->subjects_count - from);
     batch->subjects_canonical = batch->subjects_count;

@@ -103,6 +103,8 @@ static uint32_t to_latin(uint32_t code_point)
         {0x0396, 'Z'}, {0x0397, 'H'}, {0x0399, 'I'}, {0x039A, 'K'}, {0x039C, 'M'}, {0x039D, 'N'},
         {0x039F, 'O'}, {0x03A1, 'P'}, {0x03A4, 'T'}, {0x03A5, 'Y'}, {0x03A7, 'X'},
     };
+    if (code_point < 0x80) /* nearly all of a number with one of them */
+        return code_point;
     for (size_t i = 0; i < sizeof look_alikes / sizeof look_alikes[0]; i++)
         if (look_alikes[i].code_point == code_point)
             return (uint32_t)look_alikes[i].latin;

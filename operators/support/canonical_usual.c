@@ -130,7 +130,7 @@ static inline lanes all_lanes(uint8_t value)
 /* All ones where from <= text <= to. */
 static inline lanes is_within(lanes text, uint8_t from, uint8_t to)
 {
-    return (lanes)((text >= all_lanes(from)) & (text <= all_lanes(to)));
+    return (lanes)(text - all_lanes(from) <= all_lanes(to - from)); /* below `from` wraps round */
 }
 
 /* The fold of one character. */
@@ -168,8 +168,9 @@ static inline bool take_usual(struct bytes sent, lanes *text, lanes *inside)
     memcpy(text, sent.data, sizeof *text);
     *inside = (lanes)(places < all_lanes((uint8_t)sent.size));
     *text &= *inside;
-    *text -= is_within(*text, 'a', 'z') & all_lanes('a' - 'A');
-    lanes is_usual = is_within(*text, '0', '9') | is_within(*text, 'A', 'Z');
+    lanes is_letter = is_within(*text | all_lanes('a' - 'A'), 'a', 'z');
+    lanes is_usual = is_within(*text, '0', '9') | is_letter;
+    *text &= ~(is_letter & all_lanes('a' - 'A'));
     return is_all_zero(*inside & ~is_usual);
 }
 
