@@ -14,7 +14,7 @@ enum {
     BLOCK_WORDS = 8,
     BLOCK_BYTES = BLOCK_WORDS * 4,
     BLOCK_BITS = BLOCK_BYTES * 8,
-    PROBE_AHEAD = 16 /* blocks on their way from memory: about what one core keeps in flight */
+    PROBE_AHEAD = 64 /* blocks on their way from memory: about what one core keeps in flight */
 };
 
 struct block {
@@ -118,13 +118,20 @@ static inline __attribute__((always_inline)) void probe_ahead(const struct filte
                                                               uint32_t count, uint8_t *passes,
                                                               passes_fn *block_passes)
 {
+    const struct block *blocks[PROBE_AHEAD]; /* on their way from memory, by key */
     uint32_t ahead = count < PROBE_AHEAD ? count : PROBE_AHEAD;
-    for (uint32_t i = 0; i < ahead; i++)
-        __builtin_prefetch(block_of(filter, &keys[i]));
+    for (uint32_t i = 0; i < ahead; i++) {
+        blocks[i] = block_of(filter, &keys[i]);
+        __builtin_prefetch(blocks[i]);
+    }
     for (uint32_t i = 0; i < count; i++) {
-        if (i + ahead < count)
-            __builtin_prefetch(block_of(filter, &keys[i + ahead]));
-        passes[i] = block_passes(block_of(filter, &keys[i]), bits_of(&keys[i]));
+        const struct block **place = &blocks[i % PROBE_AHEAD];
+        const struct block *block = *place;
+        if (i + PROBE_AHEAD < count) {
+            *place = block_of(filter, &keys[i + PROBE_AHEAD]);
+            __builtin_prefetch(*place);
+        }
+        passes[i] = block_passes(block, bits_of(&keys[i]));
     }
 }
 
