@@ -180,6 +180,13 @@ enum status kafka_seek(struct kafka_consumer *consumer, const struct kafka_posit
 
 /* --- commits --- */
 
+/* Whenever a member joins, those that are there commit once under the generation before it. */
+static bool is_of_rebalance(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+           code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+}
+
 void kafka_on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
                         rd_kafka_topic_partition_list_t *list, void *opaque)
 {
@@ -191,8 +198,12 @@ void kafka_on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
         return;
     consumer->commit_failed = true;
-    LOG_WARN("kafka", "commit failed; a later one covers it", LOG_INTEGER("partitions", list->cnt),
-             LOG_TEXT("reason", rd_kafka_err2str(code)));
+    if (is_of_rebalance(code))
+        LOG_INFO("kafka", "not committed amid a rebalance; a later commit covers it",
+                 LOG_INTEGER("partitions", list->cnt));
+    else
+        LOG_WARN("kafka", "commit failed; a later one covers it",
+                 LOG_INTEGER("partitions", list->cnt), LOG_TEXT("reason", rd_kafka_err2str(code)));
 }
 
 uint32_t kafka_commits_waiting(const struct kafka_consumer *consumer)
