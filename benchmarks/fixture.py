@@ -117,10 +117,11 @@ class Fixture:
         path.write_text(json.dumps(config | values))  # JSON is YAML
         return path
 
-    def config_of(self, case):
+    def config_of(self, case, **values):
         """Both subjects read one like it, so that no setting differs by oversight."""
         store = {"path": self.list(case.entries).name, "key": self.store_key.name}
         more = {} if case.delivery == "at_least_once" else {"delivery": case.delivery}
+        more |= values
         return self.config(case.topic, form=case.form, tls=case.tls, workers=case.workers,
                            store=store, kafka={"compression.type": "lz4"}, **more)
 
@@ -157,6 +158,10 @@ class Fixture:
             {topic: {"num_partitions": partitions, "replication_factor": 1}},
             wait_for_metadata=True)
 
+    def truth_file(self, topic):
+        """What was planted in a topic that is filled, a hit a row."""
+        return self.folder / f"{topic}.truth.csv"
+
     def events_of(self, case):
         return max(1, int(self.events * case.share))
 
@@ -167,7 +172,7 @@ class Fixture:
         events = self.events_of(case)
         say(f"{events:,} events to {case.topic}")
         self.create(case.topic, case.partitions)
-        truth = self.folder / "truth.csv"
+        truth = self.truth_file(case.topic)
         config = self.config(case.topic, kafka={"compression.type": case.compression},
                              log={"level": "error"})  # of a broker that has just started
         options = ["-c", config, "--topic", case.topic, "--events", events,
@@ -178,11 +183,11 @@ class Fixture:
             run(BUILD / "events_writer", "--form", case.form, "--schema-id", FORMS[case.form][0],
                 "--hit-rate", HIT_RATES[case.profile], *options)
         self.truths[case.topic] = read_truth(truth)
-        truth.unlink()
 
     def drop(self, topic):
         if self.truths.pop(topic, None) is not None:
             self.broker.admin.delete_topics([topic])
+            self.truth_file(topic).unlink()
 
     # --- subjects ---
 
@@ -193,9 +198,10 @@ class Fixture:
             sys.exit(f"bench: {figures['records']:,} of {self.events_of(case):,} events are there")
         return figures["measured"] | {"peak_mb": figures["peak_memory_mb"]}
 
-    def screen(self, case):
-        """Fails unless every event was screened and every hit found, in its tier and class."""
-        summary = json.loads(checkit("screen", "-c", self.config_of(case), "--until-end"))
+    def screen(self, case, **values):
+        """Fails unless every event was screened and every hit found, in its tier and class. values:
+        of the configuration."""
+        summary = json.loads(checkit("screen", "-c", self.config_of(case, **values), "--until-end"))
         found, planted = hits_of(summary), self.truths[case.topic]
         is_whole = summary["records"] == self.events_of(case) and found == planted
         if not is_whole or any(summary["dead_letters"].values()):

@@ -16,11 +16,11 @@ import os
 import pathlib
 import statistics
 import sys
-import tempfile
 
-import cluster
+import figures
 import list_figures
-from bench import PARTITIONS, SEED, Bench, figures_of, keep, say, spread
+from cases import HIT_RATES, Case
+from fixture import BUILD, SEED, say
 
 import answers
 import inputs
@@ -58,35 +58,36 @@ def is_built(name):
 class Contest:
     """One topic of events; every run reads it whole, and writes alerts to a topic of its own."""
 
-    def __init__(self, bench, options):
-        self.bench, self.options = bench, options
-        self.topic, truth = bench.topic(options.profile, "lz4")
-        self.answers = answers.Answers(bench.broker.bootstrap, truth, bench.folder / "schemas")
-        self.inputs = inputs.write(bench)
+    def __init__(self, site, options):
+        self.site, self.options = site, options
+        self.case = Case("peers", options.profile, workers=options.workers, entries=options.entries)
+        self.topic = self.case.topic
+        site.fill(self.case)
+        self.answers = answers.Answers(site.broker.bootstrap, site.truth_file(self.topic),
+                                       site.folder / "schemas")
+        self.inputs = inputs.write(site, options.entries)
         self.runs = 0
 
     def alerts_topic(self, subject):
         self.runs += 1
         name = f"alerts.{subject}.{self.runs}"
-        self.bench.broker.admin.create_topics(
-            {name: {"num_partitions": 1, "replication_factor": 1}})
+        self.site.create(name, 1)
         return name
 
     def ours(self):
         topic = self.alerts_topic(OURS)
-        figures = self.bench.screen(self.topic, self.options.workers, self.answers.truth,
-                                    alerts=topic)
+        told = self.site.screen(self.case, outputs={"alerts": topic})
         self.answers.check(OURS, self.answers.of_checkit(topic))
-        return figures
+        return told
 
     def settings(self, name, topic):
-        path = self.bench.folder / f"{topic}.properties"
-        state = self.bench.folder / f"state-{self.runs}"
+        path = self.site.folder / f"{topic}.properties"
+        state = self.site.folder / f"state-{self.runs}"
         state.mkdir()
         told = self.inputs | {
-            "bootstrap": self.bench.broker.bootstrap, "topic": self.topic, "alerts": topic,
-            "group": f"peer-{name}-{self.runs}", "records": self.bench.events,
-            "partitions": PARTITIONS, "workers": self.options.workers, "state": state,
+            "bootstrap": self.site.broker.bootstrap, "topic": self.topic, "alerts": topic,
+            "group": f"peer-{name}-{self.runs}", "records": self.site.events,
+            "partitions": self.case.partitions, "workers": self.options.workers, "state": state,
             "queued_kbytes": MEMORY_MB * 1024 // 5 // self.options.workers}
         path.write_text("".join(f"{key}={value}\n" for key, value in told.items()))
         return path
@@ -95,33 +96,32 @@ class Contest:
         topic = self.alerts_topic(name)
         command = [word.format(**os.environ) for word in PEERS[name]]
         took, printed = list_figures.run(*command, self.settings(name, topic))
-        figures = json.loads(printed)
-        if figures["records"] != self.bench.events or figures["unread"] != 0:
-            sys.exit(f"bench: {name} did not read every event: {figures}")
+        told = json.loads(printed)
+        if told["records"] != self.site.events or told["unread"] != 0:
+            sys.exit(f"bench: {name} did not read every event: {told}")
         self.answers.check(name, self.answers.of_peer(topic))
-        late = figures["late"]
-        return figures["measured"] | {
+        late = told["late"]
+        return told["measured"] | {
             "peak_mb": took["peak_mb"], "late_ns": late["cpu_seconds"] * 1e9 / late["records"]}
 
     def run(self, subject):
         return self.ours() if subject == OURS else self.peer(subject)
 
 
-def row_of(subject, runs, ours, workers):
+def row_of(subject, theirs, ours, workers):
     """The ratios compare runs that came one behind the other."""
-    rates, costs, peak_mb = figures_of(runs)
-    our_rates, our_costs, _ = figures_of(ours)
     row = {"subject": subject, "workers": workers,
-           "events_per_s": round(statistics.median(rates)),
-           "cpu_ns_per_event": round(statistics.median(costs), 1),
-           "events_per_cpu_s": round(1e9 / statistics.median(costs)), "peak_mb": peak_mb,
-           "checkit_per_cpu_s": [round(theirs / our, 3) for theirs, our in zip(costs, our_costs)],
-           "checkit_events_per_s": [round(our / theirs, 3)
-                                    for theirs, our in zip(rates, our_rates)],
+           "events_per_s": round(statistics.median(theirs.rates)),
+           "cpu_ns_per_event": round(statistics.median(theirs.costs), 1),
+           "events_per_cpu_s": round(1e9 / statistics.median(theirs.costs)),
+           "peak_mb": theirs.peak_mb,
+           "checkit_per_cpu_s": [round(x, 3) for x in figures.ratios(theirs.costs, ours.costs)],
+           "checkit_events_per_s": [round(x, 3) for x in figures.ratios(ours.rates, theirs.rates)],
            "runs": [{"events_per_s": round(rate), "cpu_ns_per_event": round(cost, 1)}
-                    for rate, cost in zip(rates, costs)]}
-    if "late_ns" in runs[0]:
-        row["late_cpu_ns_per_event"] = round(statistics.median(run["late_ns"] for run in runs), 1)
+                    for rate, cost in zip(theirs.rates, theirs.costs)]}
+    late = [run["late_ns"] for run in theirs.runs if "late_ns" in run]
+    if late:
+        row["late_cpu_ns_per_event"] = round(statistics.median(late), 1)
     return row
 
 
@@ -134,19 +134,20 @@ def show(rows):
         late = row.get("late_cpu_ns_per_event")
         print(f"| {row['subject']} | {row['events_per_s']:,} | {row['cpu_ns_per_event']:,.0f} "
               f"| {'' if late is None else f'{late:,.0f}'} | {row['events_per_cpu_s']:,} "
-              f"| {row['peak_mb']:,} | {spread(row['checkit_per_cpu_s'])} "
-              f"| {spread(row['checkit_events_per_s'])} |")
+              f"| {row['peak_mb']:,} | {figures.spread(row['checkit_per_cpu_s'])} "
+              f"| {figures.spread(row['checkit_events_per_s'])} |")
 
 
-def compete(bench, options, names):
-    contest = Contest(bench, options)
+def compete(site, options):
+    names = options.peers or [name for name in PEERS if is_built(name)]
+    contest = Contest(site, options)
     say("a run of checkit that does not count: loads the list, warms the page cache")
     contest.run(OURS)
-    runs = {subject: [] for subject in [OURS, *names]}
+    runs = {subject: figures.Runs() for subject in [OURS, *names]}
     for number in range(options.runs):
         for subject, of_subject in runs.items():
             say(f"run {number + 1} of {options.runs}: {subject}")
-            of_subject.append(contest.run(subject))
+            of_subject.add(contest.run(subject))
     return [row_of(subject, of_subject, runs[OURS], options.workers)
             for subject, of_subject in runs.items()]
 
@@ -159,7 +160,7 @@ def parse(arguments):
     parser.add_argument("--entries", type=int, default=ENTRIES)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--profile", default="airline", choices=["airline", "border", "stress"])
+    parser.add_argument("--profile", default="airline", choices=HIT_RATES)
     options = parser.parse_args(arguments)
     for name in options.peers:
         if name not in PEERS:
@@ -167,15 +168,15 @@ def parse(arguments):
     return options
 
 
-def main(arguments):
+def main(arguments, with_site):
+    """with_site(options, work): calls work with what a bench runs on."""
     options = parse(arguments)
-    names = options.peers or [name for name in PEERS if is_built(name)]
-    with tempfile.TemporaryDirectory(prefix="checkit-bench-",
-                                     dir=os.environ.get("CHECKIT_BENCH_DIR")) as folder:
-        with cluster.Cluster(os.environ["KAFKA_JARS"]) as broker:
-            broker.create_topics(cluster.Topics(partitions={"document-changes": PARTITIONS}))
-            bench = Bench(broker, pathlib.Path(folder), options.events, options.entries)
-            rows = compete(bench, options, names)
-    show(rows)
-    keep(options, {"events": options.events, "profile": options.profile, "seed": SEED,
-                   "subjects": rows}, "peers.json")
+    results = figures.Results("peers.json", BUILD / "checkit", entries=options.entries,
+                              events=options.events, profile=options.profile, seed=SEED)
+
+    def work(site):
+        rows = compete(site, options)
+        show(rows)
+        results.keep({"subjects": rows}, True)
+
+    with_site(options, work)

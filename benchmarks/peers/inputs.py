@@ -7,7 +7,7 @@ read as they come: from tables made here of the rules' data.
 import csv
 import subprocess
 
-from bench import SEED, TOP, checkit, say
+from fixture import SEED, TOP, checkit, say
 
 RULES = TOP / "config" / "rules"
 LIST_TOPIC = "list"
@@ -48,10 +48,10 @@ def pairs(path, table):
     return path
 
 
-def write_list(bench, path):
+def write_list(site, entries, path):
     """Issuer and number, canonical, and the entry's id: the same list without its noise."""
-    made = bench.folder / "list.csv"
-    checkit("generate", "list", "--entries", bench.entries, "--seed", SEED, "--no-noise",
+    made = site.folder / "list.csv"
+    checkit("generate", "list", "--entries", entries, "--seed", SEED, "--no-noise",
             "--quiet", "--out", made)
     with made.open(newline="") as lines:
         pairs(path, ((row["issuer"] + row["number"], row["entry_id"])
@@ -59,18 +59,18 @@ def write_list(bench, path):
     made.unlink()
 
 
-def write(bench):
+def write(site, entries):
     """Files, and the topic of the list; as settings."""
-    listed = bench.folder / "list.tsv"
-    say(f"a list of {bench.entries:,} in canonical form, as a file and on a topic")
-    write_list(bench, listed)
-    bench.broker.admin.create_topics({LIST_TOPIC: {
+    listed = site.folder / "list.tsv"
+    say(f"a list of {entries:,} in canonical form, as a file and on a topic")
+    write_list(site, entries, listed)
+    site.broker.admin.create_topics({LIST_TOPIC: {
         "num_partitions": 1, "replication_factor": 1, "configs": {"cleanup.policy": "compact"}}})
-    subprocess.run(["kcat", "-P", "-b", bench.broker.bootstrap, "-t", LIST_TOPIC, "-K", "\\t",
+    subprocess.run(["kcat", "-P", "-b", site.broker.bootstrap, "-t", LIST_TOPIC, "-K", "\\t",
                     "-z", "lz4", "-X", "linger.ms=20", "-l", listed], check=True)
     return {
-        "list": listed, "list_topic": LIST_TOPIC, "entries": bench.entries,
-        "characters": pairs(bench.folder / "characters.tsv", characters().items()),
-        "issuers": pairs(bench.folder / "issuers.tsv", issuers().items()),
-        "schema": bench.folder / "schemas" / f"{BOOKING_SCHEMA}.avsc",
+        "list": listed, "list_topic": LIST_TOPIC, "entries": entries,
+        "characters": pairs(site.folder / "characters.tsv", characters().items()),
+        "issuers": pairs(site.folder / "issuers.tsv", issuers().items()),
+        "schema": site.folder / "schemas" / f"{BOOKING_SCHEMA}.avsc",
         "schema_id": BOOKING_SCHEMA}

@@ -184,6 +184,27 @@ Test(canonical_step, duplicates_are_found_in_records_of_any_size)
     expect_half_duplicates(64);
 }
 
+Test(canonical_step, duplicates_are_found_however_far_apart)
+{
+    static const char *const others[] = {"QW1000001", "QW1000002", "QW1000003", "QW1000004",
+                                         "QW1000005"};
+    for (uint32_t between = 0; between <= 5; between++) {
+        struct record *record = add_record();
+        add_document(record, document("12AB34567", "FRA", "P"));
+        for (uint32_t i = 0; i < between; i++)
+            add_document(record, document(others[i], "FRA", "P"));
+        add_document(record, document("12AB34567", "FRA", "P"));
+    }
+    run();
+    for (uint32_t i = 0; i < batch->records_count; i++) {
+        const struct record *record = &batch->records[i];
+        uint32_t last = record->subjects_first + record->subjects_count - 1;
+        for (uint32_t at = record->subjects_first; at <= last; at++)
+            cr_assert_eq(is_duplicate(at), at == last, "%u of record %u", at, i);
+    }
+    cr_assert_eq(counters_get(&rig->counters.duplicates), 6);
+}
+
 /* One record, in slices of the window's size. */
 static void run_slice(struct record *record, uint32_t first, uint32_t count, uint32_t distinct)
 {
