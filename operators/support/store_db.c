@@ -313,8 +313,18 @@ static enum status open_database(struct store *store, const rocksdb_options_t *o
     return status;
 }
 
+/* Merges, of the whole process: screening goes first. Flushes do not wait, as others wait for them:
+ * the writer when its buffers are full, and who makes a checkpoint. */
+static void put_merges_behind(void)
+{
+    rocksdb_env_t *env = rocksdb_create_default_env();
+    rocksdb_env_lower_thread_pool_cpu_priority(env);
+    rocksdb_env_destroy(env);
+}
+
 enum status store_db_open(struct store *store, struct error *err)
 {
+    put_merges_behind();
     if (store->in_memory)
         store->env = rocksdb_create_mem_env();
     store->cache = rocksdb_cache_create_lru(BLOCK_CACHE_BYTES);
