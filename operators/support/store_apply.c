@@ -168,11 +168,15 @@ static void change_keys(struct store *store, const struct entry *entry, uint32_t
         note_due(store, DUE_NUMBER, before->number_key, entry);
     work->due_changes += before->point && !(same_point && same_number);
     store->stale_keys += before->point && !same_point;
-    if (after->point && !same_point)
+    if (after->point && !same_point) {
         work->added[work->added_count++] = work->keys[at];
-    if (after->point && !same_number)
+        store_dues_keep(&store->dues, after->point_key);
+    }
+    if (after->point && !same_number) {
         work->added_numbers[work->added_numbers_count++] =
             (struct store_added_number){work->number_keys[at], after->shape};
+        store_dues_keep(&store->dues, after->number_key);
+    }
 }
 
 /* What lists the ranges is read at start alone, so its old keys go at once. */

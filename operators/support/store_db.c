@@ -6,10 +6,21 @@
 /* Sized for 5 to 128 million small entries beside the workers on one machine. */
 enum {
     BLOCK_CACHE_BYTES = 128 * 1024 * 1024,
-    WRITE_BUFFER_BYTES = 16 * 1024 * 1024,
-    SMALL_WRITE_BUFFER_BYTES = 2 * 1024 * 1024,
-    WRITE_BUFFERS = 4, /* so that a flush does not stop the writer */
-    WAL_BYTES_MAX = 64 * 1024 * 1024,
+    /* So small that they stay in a core's cache: finding a key's place is most of what a change
+     * costs. Several are written as one file. */
+    ENTRIES_WRITE_BUFFER_BYTES = 4 * 1024 * 1024,
+    WRITE_BUFFER_BYTES = 2 * 1024 * 1024,
+    WRITE_BUFFERS_MERGED = 8,
+    WRITE_BUFFERS = 18, /* so that a flush does not stop the writer */
+    SMALL_WRITE_BUFFERS = 4,
+    WAL_BYTES_MAX = 128 * 1024 * 1024, /* above what is in the write buffers when all are full */
+    /* Each merge of the first level rewrites what it meets in the next: many files at a time, and
+     * levels of a quarter each, so that an entry is written again seldom. */
+    FILES_MERGED = 8,
+    FILES_SLOW = 32,
+    FILES_STOP = 48,
+    LEVEL_GROWTH = 4,
+    LEVEL_BASE_BYTES = 512 * 1024 * 1024,
     SCAN_AHEAD_BYTES = 2 * 1024 * 1024,
     LARGE_BLOCK_BYTES = 8 * 1024, /* an index in memory has a key a block */
     ENTRIES_BLOCK_BYTES = 16 * 1024,
@@ -118,22 +129,33 @@ static void set_table(const struct store *store, enum family family, rocksdb_opt
     rocksdb_block_based_options_destroy(table);
 }
 
+static void set_large(enum family family, rocksdb_options_t *options)
+{
+    if (family == FAMILY_ENTRIES)
+        rocksdb_options_set_write_buffer_size(options, ENTRIES_WRITE_BUFFER_BYTES);
+    rocksdb_options_set_min_write_buffer_number_to_merge(options, WRITE_BUFFERS_MERGED);
+    rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
+    rocksdb_options_set_level0_file_num_compaction_trigger(options, FILES_MERGED);
+    rocksdb_options_set_level0_slowdown_writes_trigger(options, FILES_SLOW);
+    rocksdb_options_set_level0_stop_writes_trigger(options, FILES_STOP);
+    rocksdb_options_set_max_bytes_for_level_base(options, LEVEL_BASE_BYTES);
+    rocksdb_options_set_max_bytes_for_level_multiplier(options, LEVEL_GROWTH);
+    /* What is written again soon is packed quickly, the bulk well. */
+    rocksdb_options_set_compression(options, rocksdb_lz4_compression);
+    rocksdb_options_set_bottommost_compression(options, rocksdb_zstd_compression);
+    rocksdb_options_set_bottommost_compression_options(options, ZSTD_WINDOW_BITS, ZSTD_LEVEL, 0, 0,
+                                                       1);
+}
+
 rocksdb_options_t *store_db_family_options(const struct store *store, enum family family)
 {
-    bool has_many = is_large(family);
     rocksdb_options_t *options = rocksdb_options_create();
-    rocksdb_options_set_write_buffer_size(options,
-                                          has_many ? WRITE_BUFFER_BYTES : SMALL_WRITE_BUFFER_BYTES);
-    rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
+    rocksdb_options_set_write_buffer_size(options, WRITE_BUFFER_BYTES);
+    rocksdb_options_set_max_write_buffer_number(options, SMALL_WRITE_BUFFERS);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
-    /* What is written again soon is packed quickly, the bulk well. */
-    rocksdb_options_set_compression(options,
-                                    has_many ? rocksdb_lz4_compression : rocksdb_no_compression);
-    if (has_many) {
-        rocksdb_options_set_bottommost_compression(options, rocksdb_zstd_compression);
-        rocksdb_options_set_bottommost_compression_options(options, ZSTD_WINDOW_BITS, ZSTD_LEVEL, 0,
-                                                           0, 1);
-    }
+    rocksdb_options_set_compression(options, rocksdb_no_compression);
+    if (is_large(family))
+        set_large(family, options);
     if (is_searched_in_vain(family))
         rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, MEMTABLE_BLOOM_RATIO);
     if (family == FAMILY_ENTRIES)
@@ -291,8 +313,18 @@ static enum status open_database(struct store *store, const rocksdb_options_t *o
     return status;
 }
 
+/* Merges, of the whole process: screening goes first. Flushes do not wait, as others wait for them:
+ * the writer when its buffers are full, and who makes a checkpoint. */
+static void put_merges_behind(void)
+{
+    rocksdb_env_t *env = rocksdb_create_default_env();
+    rocksdb_env_lower_thread_pool_cpu_priority(env);
+    rocksdb_env_destroy(env);
+}
+
 enum status store_db_open(struct store *store, struct error *err)
 {
+    put_merges_behind();
     if (store->in_memory)
         store->env = rocksdb_create_mem_env();
     store->cache = rocksdb_cache_create_lru(BLOCK_CACHE_BYTES);

@@ -50,8 +50,15 @@ void store_dues_note(struct store_dues *dues, const uint8_t point_key[POINT_KEY_
     struct store_due *slot = &dues->slots[find_slot(dues, point_key)];
     dues->used += !slot->used;
     slot->used = true;
+    slot->is_back = false;
     slot->number = number;
     memcpy(slot->point_key, point_key, POINT_KEY_SIZE);
+}
+
+void store_dues_keep(struct store_dues *dues, const uint8_t point_key[POINT_KEY_SIZE])
+{
+    struct store_due *slot = &dues->slots[find_slot(dues, point_key)];
+    slot->is_back = slot->used;
 }
 
 /* Moves up what stood behind the freed place, so that a search never stops short of it. */
@@ -74,10 +81,9 @@ bool store_dues_take(struct store_dues *dues, const uint8_t point_key[POINT_KEY_
                      uint64_t number)
 {
     uint32_t at = find_slot(dues, point_key);
-    if (!dues->slots[at].used)
-        return true;
-    if (dues->slots[at].number != number)
+    if (!dues->slots[at].used || dues->slots[at].number != number)
         return false;
+    bool is_back = dues->slots[at].is_back;
     take_out(dues, at);
-    return true;
+    return !is_back;
 }

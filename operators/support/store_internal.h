@@ -145,6 +145,7 @@ struct store_due {
     uint64_t number; /* of the last due record that names the key */
     uint8_t point_key[POINT_KEY_SIZE];
     bool used;
+    bool is_back; /* the entry holds it again since */
 };
 
 /* The keys that wait for removal. A key may be given up, taken back and given up again before it is
@@ -472,7 +473,11 @@ void store_dues_close(struct store_dues *dues);
 void store_dues_note(struct store_dues *dues, const uint8_t point_key[POINT_KEY_SIZE],
                      uint64_t number);
 
-/* Forgets the key; false, and it stays, when a later due record names it too. */
+/* The entry holds the key again, which may wait for removal. */
+void store_dues_keep(struct store_dues *dues, const uint8_t point_key[POINT_KEY_SIZE]);
+
+/* Forgets the key, and says whether to remove it: not when its entry holds it again. False as well
+ * when a later due record names it too, and then it stays. */
 bool store_dues_take(struct store_dues *dues, const uint8_t point_key[POINT_KEY_SIZE],
                      uint64_t number) MUST_USE;
 

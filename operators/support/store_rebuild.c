@@ -4,6 +4,7 @@
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/base/point.h"
+#include "pipeline/base/process.h"
 
 /* A filter is made, and a file of it written, by a thread of its own while the writer goes on.
  * Every key the writer adds meanwhile stands in a fresh record behind fresh_next, and is read from
@@ -53,6 +54,12 @@ static void *run(void *state)
     return NULL;
 }
 
+static void *run_behind(void *state)
+{
+    process_put_behind();
+    return run(state);
+}
+
 /* --- the writer's ---------------------------------------------------------------------------- */
 
 /* The shapes whose numbers the filter will hold: a new one those it has to, a file those the filter
@@ -74,7 +81,8 @@ static void list_shapes(struct store *store, struct store_rebuild *rebuild)
 
 static void start(struct store_rebuild *rebuild, bool at_once)
 {
-    rebuild->has_thread = !at_once && pthread_create(&rebuild->thread, NULL, run, rebuild) == 0;
+    rebuild->has_thread =
+        !at_once && pthread_create(&rebuild->thread, NULL, run_behind, rebuild) == 0;
     if (!rebuild->has_thread)
         (void)run(rebuild);
 }

@@ -94,16 +94,21 @@ enum status store_read_held(struct store *store, struct bytes id, struct store_h
     return STATUS_OK;
 }
 
-static bool is_held(const struct store_held *held, enum family family, const uint8_t *key)
+/* What a start finds is in no table: the entry says whether it holds the key again. */
+static enum status look_at_entry(struct store *store, uint64_t kind, struct bytes key,
+                                 struct bytes id, bool *is_old, struct error *err)
 {
-    const uint8_t *own = family == FAMILY_POINTS ? held->point_key : held->number_key;
-    return held->point && memcmp(own, key, POINT_KEY_SIZE) == 0;
+    struct store_held held;
+    TRY(store_read_held(store, id, &held, err));
+    const uint8_t *own = kind == DUE_POINT ? held.point_key : held.number_key;
+    *is_old = !held.point || memcmp(own, key.data, POINT_KEY_SIZE) != 0;
+    return STATUS_OK;
 }
 
 /* Puts the removals of one due record into the batch: each old key, unless its entry has come back
  * to it since, or has and has left it again, which is another record's. */
 static enum status remove_old_keys(struct store *store, uint64_t number, struct bytes value,
-                                   struct error *err)
+                                   bool is_start, struct error *err)
 {
     struct value_reader reader = value_reader_of(value);
     if (value_read(&reader, 1) != DUE_VERSION)
@@ -112,21 +117,22 @@ static enum status remove_old_keys(struct store *store, uint64_t number, struct 
         uint64_t kind = value_read(&reader, 1);
         struct bytes key = value_read_bytes(&reader, POINT_KEY_SIZE);
         struct bytes id = value_read_bytes(&reader, (size_t)value_read(&reader, 1));
+        bool is_old = false;
         if (reader.damaged || id.size == 0 || kind >= KEYS_MAX)
             return store_damaged(store, FAMILY_DUE, "cut short", err);
-        if (!store_dues_take(&store->dues, key.data, number))
-            continue;
-        enum family family = kind == DUE_POINT ? FAMILY_POINTS : FAMILY_NUMBERS;
-        struct store_held held;
-        TRY(store_read_held(store, id, &held, err));
-        if (!is_held(&held, family, key.data))
-            store_db_delete(store, family, key);
+        if (is_start)
+            TRY(look_at_entry(store, kind, key, id, &is_old, err));
+        else
+            is_old = store_dues_take(&store->dues, key.data, number);
+        if (is_old)
+            store_db_delete(store, kind == DUE_POINT ? FAMILY_POINTS : FAMILY_NUMBERS, key);
     }
     return STATUS_OK;
 }
 
 /* The removals and the end of their due record are one batch: a crash leaves both or neither. */
-static enum status settle_record(struct store *store, uint64_t number, struct error *err)
+static enum status settle_record(struct store *store, uint64_t number, bool is_start,
+                                 struct error *err)
 {
     uint8_t due_key[DUE_KEY_SIZE];
     write_big(due_key, number, DUE_KEY_SIZE);
@@ -136,7 +142,7 @@ static enum status settle_record(struct store *store, uint64_t number, struct er
     TRY(store_db_get(store, FAMILY_DUE, key, &pin, &value, err));
     if (!value.data)
         return store_damaged(store, FAMILY_DUE, "a record is missing", err);
-    enum status status = remove_old_keys(store, number, value, err);
+    enum status status = remove_old_keys(store, number, value, is_start, err);
     store_db_unpin(pin);
     if (status != STATUS_OK)
         return status;
@@ -153,7 +159,7 @@ enum status store_settle_at_start(struct store *store, struct error *err)
     for (; status == STATUS_OK && rocksdb_iter_valid(scan); rocksdb_iter_next(scan)) {
         struct bytes key = store_scan_key(scan);
         if (key.size == DUE_KEY_SIZE)
-            status = settle_record(store, read_big(key.data, DUE_KEY_SIZE), err);
+            status = settle_record(store, read_big(key.data, DUE_KEY_SIZE), true, err);
         else
             status = store_damaged(store, FAMILY_DUE, "size of a key", err);
     }
@@ -199,7 +205,7 @@ static enum status settle(struct store *store, struct error *err)
         if (!store_visits_over(store, &waiting->visits))
             break;
         for (; store->due_first < waiting->due_end; store->due_first++)
-            TRY(settle_record(store, store->due_first, err));
+            TRY(settle_record(store, store->due_first, false, err));
         store->due_changes -= waiting->changes;
         store->waiting_first = (store->waiting_first + 1) % WAITING_MAX;
         store->waiting_count--;

@@ -1,4 +1,5 @@
-/* process.h - what this process takes of its machine, as the kernel says (Linux, /proc). */
+/* process.h - what this process takes of its machine, as the kernel says (Linux, /proc), and which
+ * of its threads go first. */
 #ifndef CHECKIT_BASE_PROCESS_H
 #define CHECKIT_BASE_PROCESS_H
 
@@ -17,5 +18,9 @@ struct process_figures {
 
 /* Any thread. Reads a few files: some 50 us. */
 struct process_figures process_look(void);
+
+/* Puts the calling thread behind all others that want the processor, for as long as it lives: there
+ * is no way back without rights. */
+void process_put_behind(void);
 
 #endif

@@ -57,6 +57,24 @@ Test(process, threads_are_counted)
     (void)pthread_join(thread, NULL);
 }
 
+static void *put_behind(void *niceness)
+{
+    process_put_behind();
+    *(int *)niceness = getpriority(PRIO_PROCESS, 0);
+    return NULL;
+}
+
+Test(process, only_the_thread_that_asks_is_put_behind)
+{
+    int before = getpriority(PRIO_PROCESS, 0);
+    int niceness = before;
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, put_behind, &niceness), 0);
+    (void)pthread_join(thread, NULL);
+    cr_expect_eq(niceness, 19);
+    cr_expect_eq(getpriority(PRIO_PROCESS, 0), before);
+}
+
 Test(process, start_lies_in_the_near_past_and_cpu_time_was_used)
 {
     struct process_figures figures = process_look();
