@@ -960,14 +960,18 @@ Test(kafka, commit_of_nothing_is_fine)
 
 Test(kafka, commit_after_the_group_moved_on_is_void)
 {
-    static const rd_kafka_resp_err_t codes[] = {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION,
-                                                RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
-                                                RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS};
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+    static const struct {
+        const char *group; /* of its own, so that nobody waits for the member before */
+        rd_kafka_resp_err_t code;
+    } cases[] = {{"first", RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION},
+                 {"second", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID},
+                 {"third", RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct member member = {0};
+        fixture.config->group = cases[i].group;
         join_alone(&member);
         rd_kafka_mock_push_request_errors(kafka_mock_cluster(fixture.mock), API_OFFSET_COMMIT, 1,
-                                          codes[i]);
+                                          cases[i].code);
         struct kafka_position position = {0, 0, 1};
         struct error err = {0};
         cr_assert_eq(kafka_commit(member.consumer, &position, 1, COMMIT_MS, &err), STATUS_ABORT,

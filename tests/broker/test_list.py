@@ -25,7 +25,11 @@ from test_watching import PATIENCE_S, wait_until
 
 CHECKIT = ""
 CONFIG = """\
-kafka: {{bootstrap.servers: '{servers}', reconnect.backoff.max.ms: 200}}
+kafka:
+  bootstrap.servers: '{servers}'
+  reconnect.backoff.max.ms: 200
+  session.timeout.ms: 6000  # so long the embedded broker waits for who joins second
+  heartbeat.interval.ms: 200
 instance: one
 workers: 1
 inputs: [{{topic: bookings, preset: booking}}]

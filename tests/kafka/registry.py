@@ -93,6 +93,13 @@ class Registry:
         self.process.kill()
         self.process.wait()
 
+    def bring_back(self):
+        """Whatever became of it."""
+        if self.process.poll() is None:
+            self.thaw()
+        else:
+            self.start()
+
     def stop(self):
         if self.process is not None:
             end(self.process)

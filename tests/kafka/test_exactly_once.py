@@ -12,6 +12,8 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
+import unittest
 from collections import Counter
 
 import harness
@@ -19,6 +21,7 @@ from cluster import wait_until
 from harness import WAIT_S, GroupCase, checkit, decode
 
 READER = pathlib.Path(__file__).with_name("ReadCommitted.java")
+READER_CLASSES = None  # set by setUpModule
 LETTER_BYTES = 2000  # what the topic of the dead letters takes
 KAFKA = {
     "session.timeout.ms": 2000,
@@ -26,6 +29,14 @@ KAFKA = {
 }
 POINTS = ["worker_after_receipts", "worker_before_commit", "transaction_has_offsets",
           "worker_after_commit", "worker_before_abort", "worker_after_abort"]
+
+
+def setUpModule():
+    global READER_CLASSES
+    folder = tempfile.TemporaryDirectory(prefix="checkit-reader-")
+    unittest.addModuleCleanup(folder.cleanup)
+    READER_CLASSES = f"{folder.name}:{os.environ['KAFKA_JARS']}/*"
+    subprocess.run(["javac", "-cp", READER_CLASSES, "-d", folder.name, READER], check=True)
 
 
 class ExactlyOnce(GroupCase):
@@ -50,7 +61,7 @@ class ExactlyOnce(GroupCase):
     def committed_messages(self, *topics):
         """{topic: values} of what a reader of committed messages sees now."""
         done = subprocess.run(
-            ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{os.environ['KAFKA_JARS']}/*", READER,
+            ["java", "-XX:TieredStopAtLevel=1", "-cp", READER_CLASSES, READER.stem,
              harness.CLUSTER.bootstrap, *topics],
             capture_output=True, text=True, timeout=WAIT_S, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
