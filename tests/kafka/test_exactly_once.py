@@ -132,7 +132,9 @@ class ExactlyOnce(GroupCase):
     def test_positions_of_a_process_killed_in_a_commit_are_waited_for(self):
         """They may yet be committed: until the broker has ended that transaction nobody knows."""
         # One worker each: half of six partitions, so there are bookings among them.
-        first, second = self.process("a", workers=1), self.process("b", workers=1)
+        first = self.process("a", workers=1)
+        # Long enough that the other has the partitions before: then it has to wait.
+        second = self.process("b", workers=1, kafka=KAFKA | {"transaction.timeout.ms": 10000})
         first.start().wait_ready()
         second.start(kill_point="transaction_has_offsets:5")
         events = 0
