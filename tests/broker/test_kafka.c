@@ -1018,6 +1018,31 @@ Test(kafka, consumer_closes_in_time_with_a_commit_that_is_never_answered)
     cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
 }
 
+static void *give_up_again_and_again(void *client)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(0);
+    while (!rd_kafka_consumer_closed(client))
+        (void)kafka_take_code(rd_kafka_incremental_unassign(client, list));
+    rd_kafka_topic_partition_list_destroy(list);
+    return NULL;
+}
+
+/* As when a rebalance is told while the group is left: some were never answered. */
+Test(kafka, partitions_given_up_while_the_group_is_left_are_answered_for)
+{
+    enum { ROUNDS = 50 };
+    for (int i = 0; i < ROUNDS; i++) {
+        struct member member = {0};
+        join(&member, 0);
+        rd_kafka_t *client = kafka_consumer_client(member.consumer);
+        pthread_t thread;
+        cr_assert_eq(pthread_create(&thread, NULL, give_up_again_and_again, client), 0);
+        cr_assert_eq(rd_kafka_consumer_close(client), RD_KAFKA_RESP_ERR_NO_ERROR);
+        cr_assert_eq(pthread_join(thread, NULL), 0);
+        kafka_consumer_close(member.consumer);
+    }
+}
+
 Test(kafka, committed_offsets_are_asked_for_until_answered)
 {
     produce_numbers("events", 0, 0, 5);
