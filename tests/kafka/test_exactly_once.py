@@ -17,7 +17,7 @@ import unittest
 from collections import Counter
 
 import harness
-from cluster import wait_until
+from cluster import freeze, wait_until
 from harness import WAIT_S, GroupCase, checkit, decode
 
 READER = pathlib.Path(__file__).with_name("ReadCommitted.java")
@@ -175,7 +175,7 @@ class ExactlyOnce(GroupCase):
         away.wait_for_log("partition assigned", count=6)
         self.send(0, 40)
         self.reader(self.topics.alerts).wait_for(40)
-        away.process.send_signal(signal.SIGSTOP)
+        freeze(away.process)
         other.start()
         other.wait_for_log("partition assigned", count=6)
         self.send(40, 40)
