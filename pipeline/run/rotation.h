@@ -1,5 +1,5 @@
 /* rotation.h - how a screening process is asked to go over to its list under another key, and tells
- * how far that is. Who asks (admin.h) and who does it (screener.c) meet here; any thread.
+ * how far that is. Who asks (admin.h) and who does it (screener_rotate.c) meet here; any thread.
  *
  *   asked      somebody wants it; the list under the other key stands at STORE.rotated
  *   following  it is open, and a feed of its own brings it to where the one in use is

@@ -1,186 +1,23 @@
-#include "pipeline/run/screener.h"
-
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "operators/support/kafka.h"
-#include "operators/support/keys.h"
-#include "operators/support/registry.h"
-#include "operators/support/rule_data.h"
 #include "operators/support/store_import.h"
 #include "pipeline/base/assets.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
-#include "pipeline/base/point.h"
-#include "pipeline/run/admin.h"
-#include "pipeline/run/feed.h"
-#include "pipeline/run/heartbeat.h"
 #include "pipeline/run/line.h"
-#include "pipeline/run/rotation.h"
-#include "pipeline/run/service.h"
-#include "pipeline/run/vitals.h"
-#include "pipeline/run/worker.h"
+#include "pipeline/run/screener_internal.h"
 
 enum {
     WAIT_MS = 20,
     STOP_DEADLINE_MS = 4000,
     ENDS_MAX = INPUTS_MAX * 1024,
-    CLUSTER_ID_SIZE = 128,
     REBUILDS_MAX = 1, /* of the store in one start: a second time means something else is wrong */
     NS_PER_MS = 1000000,
 };
-
-struct thread {
-    struct screener *screener;
-    pthread_t id;
-    uint32_t index;
-    bool started;
-    struct worker *_Atomic worker; /* set once open; closed after the thread ended */
-    enum status status;
-    struct error err;
-};
-
-/* A feed, and the store that it keeps current. */
-struct feed_thread {
-    struct screener *screener;
-    struct store *store;
-    struct list_state *list; /* that it tells until it is the main one */
-    pthread_t id;
-    bool started;
-    _Atomic bool stop;
-    _Atomic bool is_main; /* it tells workers and watchers */
-    _Atomic int status;   /* enum status, set when the thread ended */
-    struct error err;
-};
-
-/* The list under another key, first beside the one in use, then in its place. */
-struct next_list {
-    struct feed_thread feed;
-    struct list_state list; /* what its feed tells at first */
-    struct store_key *key;
-    struct store *store;       /* opened by the feed's thread */
-    struct worker_store taken; /* what workers are given */
-};
-
-/* What was screened and used up to a moment; time_ns 0: it has not come. */
-struct mark {
-    uint64_t records;
-    uint64_t time_ns;
-    uint64_t cpu_ns;
-};
-
-struct screener {
-    struct config *config;
-    struct rule_data *rules;
-    struct store_key *store_key;
-    struct identity *identity;
-    struct registry *registry;
-    struct store *store;
-    struct list_state list;
-    struct kafka_consumer *asker; /* of the inputs; reads nothing, so no question waits */
-    struct vitals *vitals;
-    struct admin *admin; /* NULL: without a socket */
-    struct heartbeat_state heartbeat_state;
-    struct heartbeat *heartbeat;
-    pthread_t heartbeat_id;
-    bool heartbeat_started;
-    struct service service;
-    char cluster_id[CLUSTER_ID_SIZE];
-    uint32_t alert_schema_id;
-    uint32_t receipt_schema_id;
-
-    struct feed_thread own_feed; /* of the list as it was opened */
-    struct feed_thread *feed;    /* of the list in use: own_feed, or that of taken */
-    struct rotation rotation;
-    struct next_list *next;  /* owned; NULL: no rotation is under way */
-    struct next_list *taken; /* owned; the list in use, NULL: as it was opened */
-    const struct worker_store *_Atomic next_store; /* workers go over to it */
-
-    struct worker_settings settings;
-    struct worker_end *ends; /* NULL without --until-end */
-    struct thread workers[WORKERS_MAX];
-    _Atomic uint32_t workers_failed; /* ended with a failure */
-    _Atomic bool stop;
-    _Atomic uint64_t stop_deadline_ns;
-    uint64_t cpu_began_ns;
-    uint64_t to_read;  /* with --until-end: records in the topics at the start */
-    struct mark tenth; /* when a tenth of them was screened: from there on it is measured */
-};
-
-/* --- the feed thread --- */
-
-/* Where it tells how far it is, once it is the main one. */
-static bool take_over(struct feed_thread *thread, struct feed *feed)
-{
-    struct screener *screener = thread->screener;
-    if (!atomic_load(&thread->is_main))
-        return false;
-    feed_take_over(feed, &screener->list, vitals_feed_lag(screener->vitals));
-    return true;
-}
-
-static enum status follow(struct feed_thread *thread, struct error *err)
-{
-    struct screener *screener = thread->screener;
-    struct feed_settings settings = {screener->config, screener->rules, screener->registry,
-                                     thread->store, thread->list};
-    struct feed *feed = NULL;
-    bool is_main = false;
-    enum status status = feed_open(&settings, &feed, err);
-    while (status == STATUS_OK && !atomic_load(&thread->stop)) {
-        is_main = is_main || take_over(thread, feed);
-        if (is_main)
-            vitals_round(screener->vitals, VITALS_FEED);
-        status = feed_step(feed, err);
-    }
-    feed_close(feed);
-    return status;
-}
-
-static void *run_feed(void *state)
-{
-    struct feed_thread *thread = state;
-    enum status status = follow(thread, &thread->err);
-    if (atomic_load(&thread->is_main))
-        vitals_ended(thread->screener->vitals, VITALS_FEED);
-    atomic_store(&thread->status, (int)status);
-    return NULL;
-}
-
-static enum status start_feed_thread(struct feed_thread *thread, void *(*run)(void *state),
-                                     void *state, struct error *err)
-{
-    atomic_store(&thread->stop, false);
-    atomic_store(&thread->status, (int)STATUS_OK);
-    int fault = pthread_create(&thread->id, NULL, run, state);
-    if (fault)
-        return error_fail(err, EX_OSERR, "cannot start the feed thread: %s", strerror(fault));
-    thread->started = true;
-    return STATUS_OK;
-}
-
-static enum status start_feed(struct screener *screener, struct error *err)
-{
-    struct feed_thread *thread = screener->feed;
-    thread->screener = screener;
-    thread->store = screener->store;
-    thread->list = &screener->list;
-    atomic_store(&thread->is_main, true);
-    return start_feed_thread(thread, run_feed, thread, err);
-}
-
-static void stop_feed_thread(struct feed_thread *thread)
-{
-    if (!thread->started)
-        return;
-    atomic_store(&thread->stop, true);
-    (void)pthread_join(thread->id, NULL);
-    thread->started = false;
-}
 
 /* --- the heartbeat thread --- */
 
@@ -297,7 +134,7 @@ static enum status find_schema_ids(struct screener *screener, struct error *err)
                           &screener->receipt_schema_id, err);
 }
 
-static void show_store(struct screener *screener, struct store *store)
+void screener_show_store(struct screener *screener, struct store *store)
 {
     vitals_show_store(screener->vitals, store);
     admin_show_store(screener->admin, store);
@@ -317,8 +154,8 @@ static enum status open_parts(struct screener *screener, struct error *err)
     TRY(find_schema_ids(screener, err));
     TRY(open_store(screener, err));
     TRY(admin_open(config, screener->rules, &screener->rotation, &screener->admin, err));
-    show_store(screener, screener->store);
-    return start_feed(screener, err);
+    screener_show_store(screener, screener->store);
+    return screener_start_feed(screener, err);
 }
 
 enum status screener_open(struct config *config, struct screener **out, struct error *err)
@@ -340,24 +177,15 @@ enum status screener_open(struct config *config, struct screener **out, struct e
 /* The feed said that the store is another topic's, or damaged: once, it is read anew. */
 static enum status rebuild_store(struct screener *screener, struct error *err)
 {
-    show_store(screener, NULL);
+    screener_show_store(screener, NULL);
     store_close(screener->store);
     screener->store = NULL;
     TRY(set_store_aside(screener,
                         "the store is damaged or another feed's: it is set aside and read anew",
                         screener->feed->err.text, err));
     TRY(open_store(screener, err));
-    show_store(screener, screener->store);
-    return start_feed(screener, err);
-}
-
-static enum status take_feed_failure(const struct feed_thread *feed, struct error *err)
-{
-    *err = feed->err;
-    if (err->exit_code == 0)
-        err->exit_code = EX_SOFTWARE;
-    error_prefix(err, "feed");
-    return STATUS_FAIL;
+    screener_show_store(screener, screener->store);
+    return screener_start_feed(screener, err);
 }
 
 /* One turn of waiting; true: the run is to stop. */
@@ -380,10 +208,10 @@ static enum status wait_until_ready(struct screener *screener, screener_wait *wa
         enum status status = (enum status)atomic_load(&screener->feed->status);
         if (status == STATUS_OK)
             continue;
-        stop_feed_thread(screener->feed);
+        screener_stop_feed(screener->feed);
         bool is_store = status == STATUS_ABORT || screener->feed->err.exit_code == EX_DATAERR;
         if (!is_store || rebuilds++ >= REBUILDS_MAX)
-            return take_feed_failure(screener->feed, err);
+            return screener_take_feed_failure(screener->feed, err);
         TRY(rebuild_store(screener, err));
     }
     struct store_figures figures = store_figures(screener->store);
@@ -580,160 +408,6 @@ static enum status ends_are_committed(struct screener *screener, bool *are, stru
     return status == STATUS_RETRY ? STATUS_OK : status;
 }
 
-/* --- going over to the list under another key --- */
-
-static enum status open_next(struct next_list *next, struct error *err)
-{
-    struct screener *screener = next->feed.screener;
-    const struct config *config = screener->config;
-    struct store *store = NULL;
-    char path[PATH_MAX];
-    if (!rotation_path(config->store_path, path))
-        return error_fail(err, EX_CONFIG, "store.path is too long");
-    TRY(store_key_open(screener->rotation.key_path, &next->key, err));
-    TRY(store_open_movable(path, config->store_path, next->key,
-                           rule_data_canonical_hash(screener->rules), config->workers + 1, &store,
-                           err));
-    next->store = store;
-    next->feed.store = store;
-    next->taken = (struct worker_store){store, next->key};
-    if (strcmp(store_origin(store), store_origin(screener->store)) == 0)
-        return STATUS_OK;
-    return error_fail(err, EX_CONFIG, "'%s' is of another feed than the list in use", path);
-}
-
-static void *run_next(void *state)
-{
-    struct next_list *next = state;
-    enum status status = open_next(next, &next->feed.err);
-    if (status != STATUS_OK) {
-        atomic_store(&next->feed.status, (int)status);
-        return NULL;
-    }
-    return run_feed(&next->feed);
-}
-
-/* Nobody uses it any more, or did yet. */
-static void close_list(struct next_list *next)
-{
-    if (!next)
-        return;
-    stop_feed_thread(&next->feed);
-    store_close(next->store);
-    store_key_close(next->key);
-    memory_free(next);
-}
-
-static void fail_rotation(struct screener *screener, const struct error *why)
-{
-    LOG_ERROR("rotation", "the list stays under its key", LOG_TEXT("reason", why->text));
-    rotation_fail(&screener->rotation, why);
-    close_list(screener->next);
-    screener->next = NULL;
-}
-
-static void begin_rotation(struct screener *screener)
-{
-    struct error err = {0};
-    struct next_list *next = memory_new(1, sizeof *next);
-    screener->next = next;
-    next->feed.screener = screener;
-    next->feed.list = &next->list;
-    if (start_feed_thread(&next->feed, run_next, next, &err) != STATUS_OK) {
-        fail_rotation(screener, &err);
-        return;
-    }
-    LOG_INFO("rotation", "the list under another key is opened and followed",
-             LOG_TEXT("key", screener->rotation.key_path));
-    rotation_put(&screener->rotation, ROTATION_FOLLOWING);
-}
-
-/* From here on workers use it: what ends its feed ends the process. */
-static void begin_switch(struct screener *screener, const struct next_list *next)
-{
-    if (atomic_load(&next->list.at_end_ms) == 0)
-        return;
-    atomic_store(&screener->next_store, &next->taken);
-    rotation_put(&screener->rotation, ROTATION_SWITCHING);
-}
-
-static bool all_have_switched(const struct screener *screener, const struct store *store)
-{
-    for (uint32_t i = 0; i < screener->config->workers; i++) {
-        const struct worker *worker = atomic_load(&screener->workers[i].worker);
-        if (!worker || worker_store_now(worker) != store)
-            return false;
-    }
-    return true;
-}
-
-/* The list before, which nobody reads any more. */
-static void close_list_before(struct screener *screener)
-{
-    atomic_store(&screener->feed->is_main, false);
-    stop_feed_thread(screener->feed);
-    if (screener->taken) {
-        close_list(screener->taken);
-        return;
-    }
-    store_close(screener->store);
-    store_key_close(screener->store_key);
-}
-
-/* From now on its feed tells how old the list is. */
-static void take_next(struct screener *screener, struct next_list *next)
-{
-    show_store(screener, next->store);
-    close_list_before(screener);
-    screener->next = NULL;
-    screener->taken = next;
-    screener->store = next->store;
-    screener->store_key = next->key;
-    screener->feed = &next->feed;
-    atomic_store(&next->feed.is_main, true);
-}
-
-static void end_switch(struct screener *screener, struct next_list *next)
-{
-    char path[PATH_MAX];
-    struct error err = {0};
-    if (!all_have_switched(screener, next->store))
-        return;
-    take_next(screener, next);
-    (void)rotation_path(screener->config->store_path, path); /* it was opened there */
-    POINT("rotation_switched");
-    if (store_put_in_place(path, screener->config->store_path, &err) != STATUS_OK) {
-        LOG_ERROR("rotation", "the directories have not changed places",
-                  LOG_TEXT("reason", err.text));
-        rotation_fail(&screener->rotation, &err);
-        return;
-    }
-    LOG_INFO("rotation", "done: configure store.key before the next start",
-             LOG_TEXT("key", screener->rotation.key_path));
-    rotation_put(&screener->rotation, ROTATION_DONE);
-}
-
-/* One turn; a failure ends the process. */
-static enum status rotate(struct screener *screener, struct error *err)
-{
-    enum rotation_state state = rotation_now(&screener->rotation, NULL);
-    struct next_list *next = screener->next;
-    if (state == ROTATION_ASKED)
-        begin_rotation(screener);
-    if (!next)
-        return STATUS_OK;
-    bool has_failed = atomic_load(&next->feed.status) != STATUS_OK;
-    if (has_failed && state == ROTATION_SWITCHING)
-        return take_feed_failure(&next->feed, err);
-    if (has_failed)
-        fail_rotation(screener, &next->feed.err);
-    else if (state == ROTATION_FOLLOWING)
-        begin_switch(screener, next);
-    else if (state == ROTATION_SWITCHING)
-        end_switch(screener, next);
-    return STATUS_OK;
-}
-
 static enum status watch(struct screener *screener, enum screener_end end, screener_wait *wait,
                          void *wait_state, struct error *err)
 {
@@ -743,12 +417,12 @@ static enum status watch(struct screener *screener, enum screener_end end, scree
         if (atomic_load(&screener->workers_failed) > 0)
             return STATUS_OK; /* stop_workers tells why */
         if (atomic_load(&screener->feed->status) != STATUS_OK)
-            return take_feed_failure(screener->feed, err);
+            return screener_take_feed_failure(screener->feed, err);
         if (end == SCREENER_UNTIL_END && screener->tenth.time_ns == 0)
             mark_tenth(screener);
         if (end == SCREENER_UNTIL_END && all_are_at_end(screener))
             TRY(ends_are_committed(screener, &is_done, err));
-        TRY(rotate(screener, err));
+        TRY(screener_rotate(screener, err));
     }
     return STATUS_OK;
 }
@@ -827,7 +501,7 @@ enum status screener_run(struct screener *screener, enum screener_end end, scree
         status = stop_status;
     }
     stop_heartbeat(screener);
-    stop_feed_thread(screener->feed);
+    screener_stop_feed(screener->feed);
     return status;
 }
 
@@ -996,7 +670,7 @@ void screener_close(struct screener *screener)
 {
     if (!screener)
         return;
-    stop_feed_thread(screener->feed);
+    screener_stop_feed(screener->feed);
     stop_heartbeat(screener);
     service_close(&screener->service);
     admin_close(screener->admin);
@@ -1004,12 +678,12 @@ void screener_close(struct screener *screener)
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         worker_close(atomic_load(&screener->workers[i].worker));
     kafka_consumer_close(screener->asker);
-    close_list(screener->next);
+    screener_close_list(screener->next);
     if (!screener->taken) {
         store_close(screener->store);
         store_key_close(screener->store_key);
     }
-    close_list(screener->taken);
+    screener_close_list(screener->taken);
     registry_close(screener->registry);
     identity_close(screener->identity);
     rule_data_close(screener->rules);

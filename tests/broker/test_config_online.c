@@ -63,7 +63,7 @@ Test(config_online, transactions_are_tried_when_there_are_to_be_any)
                        "%s", text);
     free(text);
 
-    /* What delivered has its producer id, and cannot ask for one in place of who is to be refused. */
+    /* What delivered has its producer id: it asks for none in place of who is to be refused. */
     put("dead-letters", bytes_of_text("any"), 0);
     rd_kafka_mock_push_request_errors(kafka_mock_cluster(mock), API_INIT_PRODUCER_ID, 1,
                                       RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);

@@ -960,14 +960,18 @@ Test(kafka, commit_of_nothing_is_fine)
 
 Test(kafka, commit_after_the_group_moved_on_is_void)
 {
-    static const rd_kafka_resp_err_t codes[] = {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION,
-                                                RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
-                                                RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS};
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+    static const struct {
+        const char *group; /* of its own, so that nobody waits for the member before */
+        rd_kafka_resp_err_t code;
+    } cases[] = {{"first", RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION},
+                 {"second", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID},
+                 {"third", RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct member member = {0};
+        fixture.config->group = cases[i].group;
         join_alone(&member);
         rd_kafka_mock_push_request_errors(kafka_mock_cluster(fixture.mock), API_OFFSET_COMMIT, 1,
-                                          codes[i]);
+                                          cases[i].code);
         struct kafka_position position = {0, 0, 1};
         struct error err = {0};
         cr_assert_eq(kafka_commit(member.consumer, &position, 1, COMMIT_MS, &err), STATUS_ABORT,
@@ -1012,6 +1016,31 @@ Test(kafka, consumer_closes_in_time_with_a_commit_that_is_never_answered)
     uint64_t began_ns = clock_monotonic_ns();
     kafka_consumer_close(member.consumer);
     cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+}
+
+static void *give_up_again_and_again(void *client)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(0);
+    while (!rd_kafka_consumer_closed(client))
+        (void)kafka_take_code(rd_kafka_incremental_unassign(client, list));
+    rd_kafka_topic_partition_list_destroy(list);
+    return NULL;
+}
+
+/* As when a rebalance is told while the group is left: some were never answered. */
+Test(kafka, partitions_given_up_while_the_group_is_left_are_answered_for)
+{
+    enum { ROUNDS = 50 };
+    for (int i = 0; i < ROUNDS; i++) {
+        struct member member = {0};
+        join(&member, 0);
+        rd_kafka_t *client = kafka_consumer_client(member.consumer);
+        pthread_t thread;
+        cr_assert_eq(pthread_create(&thread, NULL, give_up_again_and_again, client), 0);
+        cr_assert_eq(rd_kafka_consumer_close(client), RD_KAFKA_RESP_ERR_NO_ERROR);
+        cr_assert_eq(pthread_join(thread, NULL), 0);
+        kafka_consumer_close(member.consumer);
+    }
 }
 
 Test(kafka, committed_offsets_are_asked_for_until_answered)

@@ -197,13 +197,15 @@ Test(kafka_transactions, positions_alone_are_a_transaction_and_nothing_is_none)
 
 Test(kafka_transactions, passing_errors_are_waited_for)
 {
-    begin();
+    cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
+    poll_until_assigned();
     rd_kafka_mock_push_request_errors(cluster, API_ADD_PARTITIONS_TO_TXN, 1,
                                       RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS);
     rd_kafka_mock_push_request_errors(cluster, API_ADD_OFFSETS_TO_TXN, 1,
                                       RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS);
     rd_kafka_mock_push_request_errors(cluster, API_END_TXN, 1,
                                       RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS);
+    cr_assert_eq(produce(), STATUS_OK, "%s", err.text); /* it asks for its partition at once */
     cr_assert_eq(commit(7, ANSWER_MS), STATUS_OK, "%s", err.text);
 }
 

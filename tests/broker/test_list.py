@@ -25,7 +25,11 @@ from test_watching import PATIENCE_S, wait_until
 
 CHECKIT = ""
 CONFIG = """\
-kafka: {{bootstrap.servers: '{servers}', reconnect.backoff.max.ms: 200}}
+kafka:
+  bootstrap.servers: '{servers}'
+  reconnect.backoff.max.ms: 200
+  session.timeout.ms: 6000  # so long the embedded broker waits for who joins second
+  heartbeat.interval.ms: 200
 instance: one
 workers: 1
 inputs: [{{topic: bookings, preset: booking}}]
@@ -99,11 +103,19 @@ class Site(unittest.TestCase):
     def log(self):
         return (self.folder / "log").read_text("utf-8")
 
-    def entry(self, name, config=None):
-        """What get says of it; None while there is no such entry, or nobody who answers."""
-        done = subprocess.run([CHECKIT, "list", "get", "-c", config or self.config, "--json", name],
-                              capture_output=True, text=True, timeout=PATIENCE_S)
+    def answer(self, command, *arguments, config=None):
+        """None while there is none: a process that starts is neither there nor away."""
+        done = subprocess.run([CHECKIT, "list", command, "-c", config or self.config, "--json",
+                               *arguments], capture_output=True, text=True, timeout=PATIENCE_S)
         return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def entry(self, name, config=None):
+        """None too while there is no such entry."""
+        return self.answer("get", name, config=config)
+
+    def wait_for_offsets(self, are_reached, config=None):
+        wait_until(lambda: (one := self.answer("stat", config=config))
+                   and are_reached(one["offsets"]), self.log)
 
     def wait_for(self, name, revision=1, config=None):
         return wait_until(
@@ -217,8 +229,7 @@ class InUse(Site):
         self.assertEqual(restored["live"], kept["live"])
         said = len(self.log())
         self.process = self.start()
-        wait_until(lambda: json.loads(self.list("stat", "--json"))["offsets"] == now["offsets"],
-                   self.log)
+        self.wait_for_offsets(lambda offsets: offsets == now["offsets"])
         self.assertEqual(json.loads(self.list("stat", "--json"))["live"], now["live"])
         self.assertIsNotNone(self.entry(last))
         self.assertNotIn("anew", self.log()[said:])
@@ -232,8 +243,7 @@ class InUse(Site):
         self.start(other)
         told = json.loads(self.list("stat", "--json"))
         wait_until(lambda: self.socket.with_name("store-2.sock").exists(), self.log)
-        wait_until(lambda: sum(json.loads(self.list("stat", "--json", config=other))["offsets"]
-                               .values()) == ENTRIES + 3, self.log)
+        self.wait_for_offsets(lambda offsets: sum(offsets.values()) == ENTRIES + 3, other)
         self.list("export", "--out", self.folder / "second.csv", config=other)
         first = (self.folder / "first.csv").read_text("utf-8")
         self.assertEqual((self.folder / "second.csv").read_text("utf-8"), first)

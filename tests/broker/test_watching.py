@@ -35,6 +35,8 @@ UNLISTED = "ZQ8842617"
 CONFIG = """\
 kafka:
   bootstrap.servers: {servers}
+  session.timeout.ms: 6000  # so long the embedded broker waits for who joins second
+  heartbeat.interval.ms: 200
   statistics.interval.ms: 200
   reconnect.backoff.max.ms: 200
 instance: one

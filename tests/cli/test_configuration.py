@@ -66,7 +66,7 @@ EVERY_KEY = {
 }
 
 
-class Loader(yaml.SafeLoader):
+class Loader(yaml.CSafeLoader):
     """YAML as checkit and editors read it: version 1.2, where `off` and a time are texts."""
 
 
@@ -144,7 +144,7 @@ def at(values, path):
 
 def line_of(text, path):
     """Where the key at the end of the path stands, from 1."""
-    node, line = yaml.compose(text), 0
+    node, line = yaml.compose(text, yaml.CSafeLoader), 0
     for step in path:
         if isinstance(step, int):
             node = node.value[step]
@@ -187,7 +187,7 @@ class Case(unittest.TestCase):
         return done.stdout, done.stderr
 
     def write(self, values):
-        text = yaml.safe_dump(values, sort_keys=False)
+        text = yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False)
         self.path.write_text(text)
         return text
 

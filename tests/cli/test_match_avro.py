@@ -44,6 +44,7 @@ BOOKING = {
                         {"name": "number", "type": "string"}]}}}]}}}]}
 # One traveller with the document AB1, as a datum.
 AB1 = b"\x02\x02\x06AB1\x00\x00"
+EVENT_ROOM = 1024 * 1024
 HEADER_ROOM = 2 * 1024 * 1024
 BLOCK_ROOM = 16 * 1024 * 1024
 
@@ -71,6 +72,11 @@ def header(schema=None, codec=b"null", sync=SYNC, more=()):
 
 def block(count, data, sync=SYNC, size=None):
     return varint(count) + varint(len(data) if size is None else size) + data + sync
+
+
+def number_of(digits):
+    """An event of one document, as a datum, that has a number of so many digits."""
+    return b"\x02\x02" + text(b"9" * digits) + b"\0\0"
 
 
 def raw(data, level=9):
@@ -166,14 +172,14 @@ class MatchAvro(unittest.TestCase):
     def test_large_events_and_blocks_are_read_whole(self):
         document = b"\x06AB1"
         events = [b"\x02" + varint(20000) + document * 20000 + b"\0\0",
-                  b"\x02\x02" + text(b"9" * (1024 * 1024 - 7)) + b"\0\0", AB1]
-        self.assertEqual(len(events[1]), 1024 * 1024)
+                  number_of(EVENT_ROOM - 7), AB1]
+        self.assertEqual(len(events[1]), EVENT_ROOM)
         found = self.answers(self.of_bytes(header() + block(3, b"".join(events))))
         self.assertEqual([name for name, _ in found],
                          [f"1/{i + 1}" for i in range(20000)] + ["2/1", "3/1"])
         self.assertEqual(found[20000][1], "unscreenable:number_invalid")
         self.refused(header() + block(1, AB1) +
-                     block(1, b"\x02\x02" + text(b"9" * (1024 * 1024 - 6)) + b"\0\0"),
+                     block(1, number_of(EVENT_ROOM - 6)),
                      "block 2, record 2: it is larger than a record may be")
         many = b"\x02" + varint(65536) + b"\0" * 65536 + b"\0\0"
         self.assertEqual(len(self.answers(self.of_bytes(header() + block(1, many)))), 65536)
@@ -182,14 +188,18 @@ class MatchAvro(unittest.TestCase):
                      "block 1, record 1: it has more documents than a record may have")
 
     def test_blocks_are_as_large_as_they_may_be(self):
-        empty = b"\0"
+        """Of events as large as they may be, and of a million that are empty."""
+        large, empty = number_of(EVENT_ROOM - 7), b"\0"
+        self.assertEqual(len(large), EVENT_ROOM)
+        some = AB1 + large * (BLOCK_ROOM // EVENT_ROOM - 1)
+        count = BLOCK_ROOM // EVENT_ROOM + BLOCK_ROOM - len(some)
+        data = some + empty * (BLOCK_ROOM - len(some))
         for codec, shape in ((b"null", bytes), (b"deflate", raw)):
             begin = header(codec=codec)
-            data = AB1 + empty * (BLOCK_ROOM - len(AB1))
-            found = self.answers(self.of_bytes(begin + block(BLOCK_ROOM - len(AB1) + 1,
-                                                             shape(data))))
-            self.assertEqual([name for name, _ in found], ["1/1"])
-            self.refused(begin + block(BLOCK_ROOM - len(AB1) + 2, shape(data + empty)),
+            found = self.answers(self.of_bytes(begin + block(count, shape(data))))
+            self.assertEqual([name for name, _ in found],
+                             [f"{i + 1}/1" for i in range(BLOCK_ROOM // EVENT_ROOM)])
+            self.refused(begin + block(count + 1, shape(data + empty)),
                          "block 1: it is larger than a block may be")
 
     def test_headers_are_as_large_as_they_may_be(self):
@@ -250,7 +260,9 @@ class MatchAvro(unittest.TestCase):
         for rest in (b"", data[:-1], data + b"12345", b"\xff" + data[1:], AB1):
             self.refused(begin + block(1, data) + block(1, rest),
                          "block 2: it cannot be inflated")
-        bomb = raw(bytes(64 * BLOCK_ROOM))
+        packer = zlib.compressobj(wbits=-15)
+        piece = packer.compress(bytes(BLOCK_ROOM)) + packer.flush(zlib.Z_FULL_FLUSH)
+        bomb = piece * 64 + packer.flush()
         self.refused(begin + block(1, bomb),
                      "block 1: it is larger than a block may be, once inflated")
 

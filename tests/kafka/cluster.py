@@ -99,6 +99,12 @@ def end(process, seconds=STOP_S):
     return process.returncode
 
 
+def freeze(process):
+    """Returns once it stands still, which on a busy machine is not at once."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
@@ -213,7 +219,7 @@ class Broker:
                    f"broker {self.node} is missed", pause_s=0.1)
 
     def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)

@@ -23,7 +23,7 @@ import urllib.parse
 import urllib.request
 
 from certificates import make_certificate
-from cluster import end, free_ports, spawn, wait_until
+from cluster import end, free_ports, freeze, spawn, wait_until
 
 READY_S = 90
 ANSWER_S = 30
@@ -84,7 +84,7 @@ class Registry:
         return self.ask(f"/subjects/{subject}/versions", body)["id"]
 
     def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
@@ -92,6 +92,13 @@ class Registry:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+    def bring_back(self):
+        """Whatever became of it."""
+        if self.process.poll() is None:
+            self.thaw()
+        else:
+            self.start()
 
     def stop(self):
         if self.process is not None:

@@ -12,13 +12,16 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
+import unittest
 from collections import Counter
 
 import harness
-from cluster import wait_until
+from cluster import freeze, wait_until
 from harness import WAIT_S, GroupCase, checkit, decode
 
 READER = pathlib.Path(__file__).with_name("ReadCommitted.java")
+READER_CLASSES = None  # set by setUpModule
 LETTER_BYTES = 2000  # what the topic of the dead letters takes
 KAFKA = {
     "session.timeout.ms": 2000,
@@ -26,6 +29,14 @@ KAFKA = {
 }
 POINTS = ["worker_after_receipts", "worker_before_commit", "transaction_has_offsets",
           "worker_after_commit", "worker_before_abort", "worker_after_abort"]
+
+
+def setUpModule():
+    global READER_CLASSES
+    folder = tempfile.TemporaryDirectory(prefix="checkit-reader-")
+    unittest.addModuleCleanup(folder.cleanup)
+    READER_CLASSES = f"{folder.name}:{os.environ['KAFKA_JARS']}/*"
+    subprocess.run(["javac", "-cp", READER_CLASSES, "-d", folder.name, READER], check=True)
 
 
 class ExactlyOnce(GroupCase):
@@ -50,7 +61,7 @@ class ExactlyOnce(GroupCase):
     def committed_messages(self, *topics):
         """{topic: values} of what a reader of committed messages sees now."""
         done = subprocess.run(
-            ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{os.environ['KAFKA_JARS']}/*", READER,
+            ["java", "-XX:TieredStopAtLevel=1", "-cp", READER_CLASSES, READER.stem,
              harness.CLUSTER.bootstrap, *topics],
             capture_output=True, text=True, timeout=WAIT_S, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -121,7 +132,9 @@ class ExactlyOnce(GroupCase):
     def test_positions_of_a_process_killed_in_a_commit_are_waited_for(self):
         """They may yet be committed: until the broker has ended that transaction nobody knows."""
         # One worker each: half of six partitions, so there are bookings among them.
-        first, second = self.process("a", workers=1), self.process("b", workers=1)
+        first = self.process("a", workers=1)
+        # Long enough that the other has the partitions before: then it has to wait.
+        second = self.process("b", workers=1, kafka=KAFKA | {"transaction.timeout.ms": 10000})
         first.start().wait_ready()
         second.start(kill_point="transaction_has_offsets:5")
         events = 0
@@ -162,7 +175,7 @@ class ExactlyOnce(GroupCase):
         away.wait_for_log("partition assigned", count=6)
         self.send(0, 40)
         self.reader(self.topics.alerts).wait_for(40)
-        away.process.send_signal(signal.SIGSTOP)
+        freeze(away.process)
         other.start()
         other.wait_for_log("partition assigned", count=6)
         self.send(40, 40)

@@ -97,16 +97,18 @@ def partner_events():
 
 
 class OnRegistry(Case):
+    """One registry for all: every test has topics, and so subjects, of its own."""
+
     @classmethod
     def setUpClass(cls):
-        unpacked = tempfile.TemporaryDirectory(prefix="checkit-registry-")
-        cls.addClassCleanup(unpacked.cleanup)
-        cls.jar = unpack(os.environ["KAFKA_JARS"], unpacked.name)
+        folder = tempfile.TemporaryDirectory(prefix="checkit-registry-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.registry = Registry(unpack(os.environ["KAFKA_JARS"], folder.name), folder.name)
+        cls.addClassCleanup(cls.registry.stop)
+        cls.registry.start()
 
     def setUp(self):
-        self.registry = Registry(self.jar, self.folder)
-        self.addCleanup(self.registry.stop)
-        self.registry.start()
+        self.addCleanup(self.registry.bring_back)
         self.site_ = self.site(partitions={"bookings": PARTITIONS, "banking": 1})
         self.topics = self.site_.topics
         self.writer_ = self.writer()
@@ -121,7 +123,7 @@ class OnRegistry(Case):
         self.process.config.write_text(json.dumps(config | values))
 
     def register_all(self):
-        """What others than the screener write, in a fixed order: the same ids every time."""
+        """What others than the screener write."""
         for name, topic in (("BookingEvent", self.topics.bookings),
                             ("DocumentChange", self.topics.document_changes)):
             text = (TOP / "schemas" / f"{name}.avsc").read_text("utf-8")
