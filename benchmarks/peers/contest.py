@@ -29,7 +29,7 @@ EVENTS = 3_000_000
 ENTRIES = 1_000_000
 RUNS = 3
 OURS = "checkit"
-MEMORY_MB = 256  # checkit's default, of which librdkafka is given a fifth (kafka_settings.c)
+QUEUED_KBYTES = 4096  # as checkit (kafka_settings.c)
 
 JAVA = ["java", "-Xms2g", "-Xmx2g", "-XX:+UseParallelGC",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
@@ -88,7 +88,7 @@ class Contest:
             "bootstrap": self.site.broker.bootstrap, "topic": self.topic, "alerts": topic,
             "group": f"peer-{name}-{self.runs}", "records": self.site.events,
             "partitions": self.case.partitions, "workers": self.options.workers, "state": state,
-            "queued_kbytes": MEMORY_MB * 1024 // 5 // self.options.workers}
+            "queued_kbytes": QUEUED_KBYTES}
         path.write_text("".join(f"{key}={value}\n" for key, value in told.items()))
         return path
 

@@ -10,7 +10,7 @@ enum {
     /* Of memory_mb: what is in flight takes 3 to 5 times the limit librdkafka is given. */
     MEMORY_SHARE = 5,
     CONSUMER_KBYTES_MIN = 1024,
-    CONSUMER_KBYTES_MAX = 2097151, /* librdkafka's own limit */
+    CONSUMER_KBYTES_MAX = 4 * 1024, /* more would lie behind the caches when it is read */
     PRODUCER_KBYTES_MIN = 4 * 1024,
     PRODUCER_KBYTES_MAX = INT32_MAX,
     /* A dead letter carries the largest input and its headers. */
