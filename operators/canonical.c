@@ -156,11 +156,13 @@ static inline bool is_like_near(struct near *near, uint32_t record, const struct
     return is_like;
 }
 
+/* Documents of no record, as those of a list of them, are never repeated. */
 static void compare_near(struct canonical_state *state, struct batch *batch, uint32_t index)
 {
     const struct record *record = &batch->records[batch->subject_records[index]];
     struct canonical *form = &batch->forms[index];
-    if (has_few(batch, record) && canonical_is_screened(form) &&
+    bool is_one_of_few = record->subjects_count > 1 && has_few(batch, record);
+    if (is_one_of_few && canonical_is_screened(form) &&
         is_repeated(batch, record->subjects_first, index))
         mark(state, form);
 }

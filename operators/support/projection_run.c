@@ -514,16 +514,8 @@ static enum record_status run_operations(struct run *run, struct machine m)
             if (!end_row(run, operation->count))
                 return run->seen > RECORD_DOCUMENTS_MAX ? RECORD_TOO_MANY_DOCUMENTS : RECORD_OK;
             break;
-        case OPERATION_CALL:
-        case OPERATION_RETURN:
-        case OPERATION_MARK:
-        case OPERATION_BACK:
-        case OPERATION_ADD_FLAG:
-        case OPERATION_ELSE_TAKE:
+        default:
             m = run_rare(run, m);
-            break;
-        default: /* a branch of a union: choose_branch jumps over it */
-            __builtin_unreachable();
         }
     }
     return RECORD_DATUM_INVALID;

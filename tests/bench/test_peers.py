@@ -15,8 +15,9 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path[1:1] = [str(TOP / folder) for folder in (
     "benchmarks", "benchmarks/peers", "tests/kafka")]
 import answers  # noqa: E402
-import bench  # noqa: E402
 import contest  # noqa: E402
+import figures  # noqa: E402
+import fixture  # noqa: E402
 import inputs  # noqa: E402
 
 CHECKIT = ""
@@ -68,7 +69,7 @@ class Inputs(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        bench.BUILD = pathlib.Path(CHECKIT).parent
+        fixture.BUILD = pathlib.Path(CHECKIT).parent
 
     def key(self, issuer, number):
         code = "".join(c for c in issuer.upper() if c not in " -.<")
@@ -78,15 +79,15 @@ class Inputs(unittest.TestCase):
         return self.issuers[code] + "".join(c.upper() for c in latin if c.isalnum())
 
     def test_they_lead_to_the_planted_hits(self):
-        told = types.SimpleNamespace(folder=self.folder, entries=ENTRIES)
-        inputs.write_list(told, self.folder / "list.tsv")
+        site = types.SimpleNamespace(folder=self.folder)
+        inputs.write_list(site, ENTRIES, self.folder / "list.tsv")
         listed = dict(line.split("\t") for line in
                       (self.folder / "list.tsv").read_text("utf-8").splitlines())
         self.assertEqual(len(listed), ENTRIES)
         self.characters, self.issuers = inputs.characters(), inputs.issuers()
         rows = csv.DictReader(run(
-            "generate", "bookings", "--events", EVENTS, "--entries", ENTRIES, "--seed", bench.SEED,
-            "--hit-rate", "0.5", "--out", "-").splitlines())
+            "generate", "bookings", "--events", EVENTS, "--entries", ENTRIES, "--seed",
+            fixture.SEED, "--hit-rate", "0.5", "--out", "-").splitlines())
         hits = 0
         for row in rows:
             is_hit = "=" in row["expected"]
@@ -98,11 +99,14 @@ class Inputs(unittest.TestCase):
 
 class Ratios(unittest.TestCase):
     def test_they_compare_runs_that_came_one_behind_the_other(self):
-        def figures(cpu, seconds):
-            return {"records": 1000, "cpu_seconds": cpu, "seconds": seconds, "peak_mb": 5}
-        ours = [figures(1, 1), figures(2, 2), figures(3, 4)]
-        theirs = [run | {"late_ns": 7}
-                  for run in (figures(2, 4), figures(5, 6), figures(3, 8))]
+        def runs_of(*cpu_and_seconds, **more):
+            runs = figures.Runs()
+            for cpu, seconds in cpu_and_seconds:
+                runs.add({"records": 1000, "cpu_seconds": cpu, "seconds": seconds, "peak_mb": 5}
+                         | more)
+            return runs
+        ours = runs_of((1, 1), (2, 2), (3, 4))
+        theirs = runs_of((2, 4), (5, 6), (3, 8), late_ns=7)
         row = contest.row_of("peer", theirs, ours, 2)
         self.assertEqual(row["checkit_per_cpu_s"], [2, 2.5, 1])
         self.assertEqual(row["checkit_events_per_s"], [4, 3, 2])
