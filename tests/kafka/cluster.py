@@ -186,6 +186,7 @@ class Broker:
             "transaction.state.log.replication.factor": replicas,
             "transaction.state.log.min.isr": "1",
         }
+        settings |= self.cluster.settings
         if self.cluster.tls:
             settings["listeners"] += f",TLS://{self.tls_address}"
             settings["listener.security.protocol.map"] += ",TLS:SSL"
@@ -232,10 +233,11 @@ class Broker:
 
 class Cluster:
     """Started by the call; stop() or the end of a with block stops it. On an exception there the
-    brokers' logs are shown."""
+    brokers' logs are shown. settings: of every broker, in place of SETTINGS."""
 
-    def __init__(self, jars, brokers=1, tls=False):
+    def __init__(self, jars, brokers=1, tls=False, settings=None):
         self.jars = pathlib.Path(jars)
+        self.settings = settings or {}
         if not any(self.jars.glob("kafka_2.13-*.jar")):
             raise FileNotFoundError(f"no Kafka in '{jars}': run ./dev test, which fetches it")
         name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()
