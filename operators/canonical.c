@@ -5,11 +5,11 @@
 #include "pipeline/base/random.h"
 #include "pipeline/counters.h"
 
-/* Documents of a record are compared as they come where it has up to NEAR_MAX, pair by pair up to
- * PAIRWISE_MAX, and above through a hash table. */
-enum { NEAR_MAX = 4, PAIRWISE_MAX = 16, SEEN_SLOTS = 2 * RECORD_DOCUMENTS_MAX, SEEN_EMPTY = 0 };
+/* Documents of a record are compared as they come where it has up to NEAR_MAX, above through a hash
+ * table. */
+enum { NEAR_MAX = 4, SEEN_SLOTS = 2 * RECORD_DOCUMENTS_MAX, SEEN_EMPTY = 0 };
 
-/* The distinct documents of one large record, over all its slices. Touched only by such records. */
+/* The distinct documents of a record that has not few, over all its slices. */
 struct seen {
     struct canonical *forms;
     uint32_t forms_count;
@@ -120,16 +120,11 @@ static void mark_duplicates(struct canonical_state *state, struct batch *batch,
                             const struct record *record)
 {
     uint32_t first = record->subjects_first;
-    bool is_large = record->subjects_count > PAIRWISE_MAX || record->documents_done > 0 ||
-                    batch->window_is_slice;
-    if (is_large && record->documents_done == 0)
+    if (record->documents_done == 0)
         seen_reset(&state->seen);
-    for (uint32_t i = first; i < first + record->subjects_count; i++) {
-        if (!canonical_is_screened(&batch->forms[i]))
-            continue;
-        if (is_large ? seen_before(&state->seen, &batch->forms[i]) : is_repeated(batch, first, i))
+    for (uint32_t i = first; i < first + record->subjects_count; i++)
+        if (canonical_is_screened(&batch->forms[i]) && seen_before(&state->seen, &batch->forms[i]))
             mark(state, &batch->forms[i]);
-    }
 }
 
 /* The documents before one, as far as they may be of the same record. */
