@@ -127,28 +127,22 @@ static void mark_duplicates(struct canonical_state *state, struct batch *batch,
             mark(state, &batch->forms[i]);
 }
 
-/* The documents before one, as far as they may be of the same record. */
+/* The numbers of one record so far, each as one bit of a hash. */
 struct near {
-    uint64_t numbers[NEAR_MAX - 1]; /* the beginnings of their numbers */
-    uint32_t records[NEAR_MAX - 1];
+    uint64_t seen;
+    uint32_t record;
 };
 
-/* Whether one of the same record has a number that begins alike. How many documents a record has
- * cannot be foretold, so there is no branch on it. */
+/* Whether one of the same record may have a number that begins alike. How many documents a record
+ * has cannot be foretold, so there is no branch on it. */
 static inline bool is_like_near(struct near *near, uint32_t record, const struct canonical *form)
 {
     uint64_t number;
-    bool is_like = false;
     memcpy(&number, form->number, sizeof number);
-    for (uint32_t i = 0; i < NEAR_MAX - 1; i++)
-        is_like |= (near->numbers[i] == number) & (near->records[i] == record);
-    for (uint32_t i = NEAR_MAX - 2; i > 0; i--) {
-        near->numbers[i] = near->numbers[i - 1];
-        near->records[i] = near->records[i - 1];
-    }
-    near->numbers[0] = number;
-    near->records[0] = record;
-    return is_like;
+    uint64_t bit = UINT64_C(1) << (number * 0x9e3779b97f4a7c15U >> 58); /* a Fibonacci hash */
+    uint64_t seen = near->seen & -(uint64_t)(near->record == record);
+    *near = (struct near){.seen = seen | bit, .record = record};
+    return seen & bit;
 }
 
 /* Documents of no record, as those of a list of them, are never repeated. */
@@ -185,16 +179,18 @@ static enum status canonical_process(void *opened, struct batch *batch, struct e
     uint32_t from = batch->subjects_canonical;
     if (from == batch->subjects_count)
         return STATUS_OK;
-    struct near near;
-    memset(&near, 0xFF, sizeof near); /* there are no so many records */
+    canonical_documents(state->rules, state->memo,
+                        &(struct canonical_documents){.records = batch->records,
+                                                      .sent = &batch->documents[from],
+                                                      .named_by = &batch->subject_records[from],
+                                                      .forms = &batch->forms[from],
+                                                      .count = batch->subjects_count - from});
+    struct near near = {.record = BATCH_RECORDS_MAX}; /* there is no such record */
     for (uint32_t i = from; i < batch->subjects_count; i++) {
         struct canonical *form = &batch->forms[i];
-        uint32_t record = batch->subject_records[i];
-        canonical_document_of(state->rules, state->memo, batch->records[record].datum,
-                              &batch->documents[i], form);
         if (form->unscreenable | form->flags)
             count_odd(state, batch, form);
-        if (is_like_near(&near, record, form))
+        if (is_like_near(&near, batch->subject_records[i], form))
             compare_near(state, batch, i);
     }
     for (uint32_t i = batch->records_done; i < batch->window_end; i++)

@@ -98,14 +98,11 @@ static void add_extra(struct match *match, const struct canonical *form, enum lo
     extras->subjects[extras->count++] = subject;
 }
 
-/* The filter has every number of a shape whose gate is open, so the gate comes first. */
-static bool may_be_found_by_number(const struct match *match, const struct canonical *form)
+static bool is_gate_open(const struct match *match, const struct canonical *form)
 {
-    const struct environment *environment = &match->environment;
     struct gate gate;
-    bool is_open =
-        store_gate(environment->store, canonical_form_shape(form), &gate) && gate_is_open(&gate);
-    return is_open || store_ranges_changed(environment->store, environment->worker);
+    return store_gate(match->environment.store, canonical_form_shape(form), &gate) &&
+           gate_is_open(&gate);
 }
 
 static void look_in_ranges(struct match *match, const struct canonical *form, uint32_t subject)
@@ -121,41 +118,70 @@ static void look_in_ranges(struct match *match, const struct canonical *form, ui
     }
 }
 
-/* All but the key under the issuer. */
-static void probe_rare(struct match *match, const struct canonical *form, uint32_t subject,
-                       bool has_ranges)
+/* All but the key under the issuer. The filter has every number of a shape whose gate is open, so
+ * the gate comes first. */
+static void add_extras(struct match *match, const struct canonical *form, uint32_t subject,
+                       bool may_be_open)
 {
-    enum { RARE = 1U << LOOKUP_STRIPPED | 1U << LOOKUP_NATIONALITY };
     uint32_t lookups = match->lookups[subject];
-    if (lookups & RARE)
-        for (uint32_t lookup = LOOKUP_STRIPPED; lookup < LOOKUP_NUMBER; lookup++)
-            if (lookups >> lookup & 1)
-                add_extra(match, form, (enum lookup)lookup, subject);
-    if (lookups && may_be_found_by_number(match, form))
+    for (uint32_t lookup = LOOKUP_STRIPPED; lookup < LOOKUP_NUMBER; lookup++)
+        if (lookups >> lookup & 1)
+            add_extra(match, form, (enum lookup)lookup, subject);
+    if (lookups && may_be_open && is_gate_open(match, form))
         add_extra(match, form, LOOKUP_NUMBER, subject);
-    if (has_ranges)
-        look_in_ranges(match, form, subject);
 }
 
-/* Fills passes for the subjects from `from` on. An ordinary one is done with one probe, the last:
- * a gate that was closed by then closed before it, so an entry that is the issuer's since, and no
- * longer found by its number alone, has its key in the filter. */
-static void probe(struct match *match, const struct batch *batch, uint32_t from)
+/* Fills lookups, and asks for what few subjects have. */
+static void probe_rare(struct match *match, const struct canonical *forms, uint32_t count)
+{
+    enum { RARE = 1U << LOOKUP_STRIPPED | 1U << LOOKUP_NATIONALITY };
+    const struct environment *environment = &match->environment;
+    const struct templates *templates = rule_data_templates(environment->rules);
+    const struct open_shapes *open = store_open_shapes(environment->store);
+    for (uint32_t i = 0; i < count; i++) {
+        bool may_be_open = open_shapes_has(open, canonical_form_shape(&forms[i]));
+        match->lookups[i] = (uint8_t)rules_lookups(templates, &forms[i]);
+        if (match->lookups[i] & RARE || may_be_open)
+            add_extras(match, &forms[i], i, may_be_open);
+    }
+}
+
+/* After the gates were read: store_ranges_changed tells of any of them. */
+static void probe_ranges(struct match *match, const struct canonical *forms, uint32_t count)
+{
+    const struct environment *environment = &match->environment;
+    bool has_ranges = store_has_ranges(environment->store, environment->worker);
+    bool changed = store_ranges_changed(environment->store, environment->worker);
+    if (!has_ranges && !changed)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        if (has_ranges)
+            look_in_ranges(match, &forms[i], i);
+        if (changed && match->lookups[i])
+            add_extra(match, &forms[i], LOOKUP_NUMBER, i);
+    }
+}
+
+/* Fills passes for the subjects from `from` on; whether there is anything in them. An ordinary one
+ * is done with one probe, the last: a gate that was closed by then closed before it, so an entry
+ * that is the issuer's since, and no longer found by its number alone, has its key in the filter.
+ */
+static bool probe(struct match *match, const struct batch *batch, uint32_t from)
 {
     const struct environment *environment = &match->environment;
     uint32_t count = batch->subjects_count - from;
-    bool has_ranges = store_has_ranges(environment->store, environment->worker);
+    uint8_t any = 0;
     memset(match->passes, 0, count);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct canonical *form = &batch->forms[from + i];
-        match->lookups[i] = (uint8_t)rules_lookups(environment->rules, form);
-        probe_rare(match, form, i, has_ranges);
-    }
+    probe_rare(match, &batch->forms[from], count);
+    probe_ranges(match, &batch->forms[from], count);
     probe_extras(match);
     store_probe(environment->store, &batch->keys[from], count, match->keyed);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         match->passes[i] |= match->keyed[i] & match->lookups[i]; /* both in bit 0 */
+        any |= match->passes[i];
+    }
     counters_add(&environment->counters->filter_probes, count);
+    return any != 0;
 }
 
 /* --- what is there --- */
@@ -305,7 +331,10 @@ static void count_hits(const struct match *match, const struct batch *batch)
 static enum status match_subjects(struct match *match, struct batch *batch, struct error *err)
 {
     uint32_t from = batch->subjects_matched;
-    probe(match, batch, from);
+    if (!probe(match, batch, from) && !match->is_resumed) {
+        batch->subjects_matched = batch->subjects_count;
+        return STATUS_OK;
+    }
     for (uint32_t i = from; i < batch->subjects_count; i++) {
         if (match->passes[i - from] || match->is_resumed) {
             bool done = true;

@@ -53,15 +53,16 @@ enum {
 };
 
 /* number and fold are padded with zero bytes, so that equal forms are equal as memory.
- * When unscreenable is not UNSCREENABLE_NO, size is 0 and number and fold are all zero. */
+ * When unscreenable is not UNSCREENABLE_NO, size is 0 and number and fold are all zero.
+ * What the fingerprint is of (prf.c) stands together: issuer, size, fold. */
 struct canonical {
     char number[NUMBER_SIZE_MAX];
-    char fold[NUMBER_SIZE_MAX];
-    uint8_t size;
-    uint8_t type; /* enum document_type */
-    uint8_t unscreenable;
     uint8_t flags;
     struct issuer issuer;
+    uint8_t size;
+    char fold[NUMBER_SIZE_MAX];
+    uint8_t type; /* enum document_type */
+    uint8_t unscreenable;
     struct issuer nationality;
 };
 
@@ -72,6 +73,14 @@ const char *unscreenable_name(enum unscreenable reason);
 static inline bool issuer_is_none(struct issuer issuer)
 {
     return issuer.code[0] == 0;
+}
+
+/* The code as a number to base 27, A = 1: no two share one, and none is 0. */
+enum { ISSUER_INDEXES = 27 * 27 * 27 };
+static inline uint32_t issuer_index(struct issuer issuer)
+{
+    const char *code = issuer.code;
+    return (code[0] & 0x1Fu) * (27 * 27) + (code[1] & 0x1Fu) * 27 + (code[2] & 0x1Fu);
 }
 
 static inline bool issuer_equal(struct issuer a, struct issuer b)

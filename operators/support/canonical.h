@@ -9,21 +9,30 @@
 #include "operators/support/rule_data.h"
 #include "pipeline/document.h"
 #include "pipeline/entry.h"
+#include "pipeline/record.h"
 
 /* The whole canonical form of a document as sent. Unscreenable is decided before specimen: a form
  * that is unscreenable never has CANONICAL_SPECIMEN, nor CANONICAL_HOMOGLYPH. */
 void canonical_document(const struct rule_data *data, const struct document *sent,
                         struct canonical *out);
 
-/* The same for one document of many out of one datum, at a third of the cost: documents as most are
- * sent are loaded from the datum without a loop over their characters, and what types and issuers
- * mean is remembered. Texts may lie elsewhere too. A memo belongs to one thread and one rule_data;
- * memo and result are the caller's. */
+/* Parallel arrays, of the caller. */
+struct canonical_documents {
+    const struct record *records;
+    const struct document *sent;
+    const uint32_t *named_by; /* which of the records names it: its texts lie in that one's datum */
+    struct canonical *forms;  /* written */
+    uint32_t count;
+};
+
+/* The same for many documents, at a third of the cost: those as most are sent are loaded from the
+ * datum without a loop over their characters, and what types and issuers mean is remembered. Texts
+ * may lie elsewhere too. A memo belongs to one thread and one rule_data; it is the caller's. */
 struct canonical_memo;
 struct canonical_memo *canonical_memo_open(void);
 void canonical_memo_close(struct canonical_memo *memo);
-void canonical_document_of(const struct rule_data *data, struct canonical_memo *memo,
-                           struct bytes datum, const struct document *sent, struct canonical *out);
+void canonical_documents(const struct rule_data *data, struct canonical_memo *memo,
+                         const struct canonical_documents *documents);
 
 /* N(x) alone, steps 1 to 6, or to 7 with placeholders: writes number, fold, size, unscreenable and
  * flags (CANONICAL_HOMOGLYPH or none); the rest of *out is left alone. */
@@ -44,7 +53,8 @@ uint32_t canonical_shape(const char *number, uint8_t size);
 static inline uint32_t canonical_form_shape(const struct canonical *form)
 {
     uint32_t shape = (uint32_t)form->size << SHAPE_SIZE_SHIFT;
-    for (uint32_t at = 0; at < NUMBER_SIZE_MAX; at += 8) {
+    uint32_t end = form->size <= 16 ? 16 : NUMBER_SIZE_MAX; /* longer ones are rare */
+    for (uint32_t at = 0; at < end; at += 8) {
         uint64_t word;
         memcpy(&word, form->number + at, sizeof word);
         uint64_t letters = word >> 6 & 0x0101010101010101U;

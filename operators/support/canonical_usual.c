@@ -196,8 +196,9 @@ static inline void number_of(struct loadable loadable, struct bytes sent, struct
     canonical_number(sent, true, out);
 }
 
-void canonical_document_of(const struct rule_data *data, struct canonical_memo *memo,
-                           struct bytes datum, const struct document *sent, struct canonical *out)
+static inline void document_of(const struct rule_data *data, struct canonical_memo *memo,
+                               struct bytes datum, const struct document *sent,
+                               struct canonical *out)
 {
     struct loadable loadable = loadable_of(datum);
     number_of(loadable, sent->number, out);
@@ -205,4 +206,12 @@ void canonical_document_of(const struct rule_data *data, struct canonical_memo *
     uint8_t issuer = issuer_of(data, memo, loadable, sent->issuer, &out->issuer);
     uint8_t nationality = issuer_of(data, memo, loadable, sent->nationality, &out->nationality);
     canonical_flag(out, (enum issuer_kind)issuer, (enum issuer_kind)nationality);
+}
+
+void canonical_documents(const struct rule_data *data, struct canonical_memo *memo,
+                         const struct canonical_documents *documents)
+{
+    struct canonical_documents all = *documents; /* forms are bytes, which might be anything's */
+    for (uint32_t i = 0; i < all.count; i++)
+        document_of(data, memo, all.records[all.named_by[i]].datum, &all.sent[i], &all.forms[i]);
 }

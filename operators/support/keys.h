@@ -54,8 +54,8 @@ enum status key_prf_open(const struct store_key *key, struct key_prf **out,
                          struct error *err) MUST_USE;
 void key_prf_close(struct key_prf *prf);
 
-/* One fingerprint a form, for forms that are screened; all zero for the others. count may be
- * anything; the cost is about 4 ns each. */
+/* One fingerprint a form; of forms that are not screened it means nothing. count may be anything;
+ * the cost is about 4 ns each. */
 void key_prf_documents(struct key_prf *prf, const struct canonical *forms, uint32_t count,
                        struct key *out);
 

@@ -1,6 +1,8 @@
 #include <assert.h>
+#include <endian.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "operators/support/keys.h"
@@ -9,18 +11,22 @@
 
 enum {
     BLOCK_SIZE = 16,
-    CHUNK = 1024, /* forms a pass: both arrays stay in the first-level cache */
-    FOLD_IN_FIRST = BLOCK_SIZE - 5,
-    FOLD_IN_SECOND = NUMBER_SIZE_MAX - FOLD_IN_FIRST
+    CHUNK = 1024, /* forms a pass: the blocks stay in the first-level cache */
+    FIRST_AT = offsetof(struct canonical, issuer) - 1, /* its first byte is the kind */
+    SECOND_AT = FIRST_AT + BLOCK_SIZE,
+    FOLD_END = offsetof(struct canonical, fold) + NUMBER_SIZE_MAX,
+    UNUSED_BITS = 8 * (SECOND_AT + BLOCK_SIZE - FOLD_END) /* behind the fold in the second block */
 };
 
-_Static_assert(FOLD_IN_SECOND <= BLOCK_SIZE, "a document is two blocks");
+_Static_assert(offsetof(struct canonical, size) == FIRST_AT + 4, "kind, issuer, size, fold");
+_Static_assert(offsetof(struct canonical, fold) == FIRST_AT + 5, "kind, issuer, size, fold");
+_Static_assert(UNUSED_BITS > 0 && UNUSED_BITS < 64, "a document is two blocks");
+_Static_assert(SECOND_AT + BLOCK_SIZE <= sizeof(struct canonical), "which can be loaded whole");
 _Static_assert(sizeof(struct key) == BLOCK_SIZE, "a fingerprint is one block");
 
 struct key_prf {
     EVP_CIPHER_CTX *cipher; /* owned */
-    uint8_t first[CHUNK][BLOCK_SIZE];
-    uint8_t second[CHUNK][BLOCK_SIZE];
+    uint8_t blocks[CHUNK][BLOCK_SIZE];
 };
 
 enum status key_prf_open(const struct store_key *key, struct key_prf **out, struct error *err)
@@ -49,54 +55,43 @@ void key_prf_close(struct key_prf *prf)
     memory_free(prf);
 }
 
-static void write_blocks(const struct canonical *form, uint8_t first[BLOCK_SIZE],
-                         uint8_t second[BLOCK_SIZE])
+static void write_first(const struct canonical *form, uint8_t out[BLOCK_SIZE])
 {
-    first[0] = KIND_DOCUMENT;
-    memcpy(first + 1, form->issuer.code, sizeof form->issuer.code);
-    first[4] = form->size;
-    memcpy(first + 5, form->fold, FOLD_IN_FIRST);
-    memset(second, 0, BLOCK_SIZE);
-    memcpy(second, form->fold + FOLD_IN_FIRST, FOLD_IN_SECOND);
+    memcpy(out, (const uint8_t *)form + FIRST_AT, BLOCK_SIZE);
+    out[0] = KIND_DOCUMENT;
 }
 
-static void encrypt(struct key_prf *prf, uint8_t (*blocks)[BLOCK_SIZE], uint32_t count)
+/* block ^= what is left of the fold, padded with zeros. */
+static void add_second(const struct canonical *form, uint8_t block[BLOCK_SIZE])
+{
+    uint64_t sum[2];
+    uint64_t second[2];
+    memcpy(sum, block, sizeof sum);
+    memcpy(second, (const uint8_t *)form + SECOND_AT, sizeof second);
+    sum[0] ^= second[0];
+    sum[1] ^= second[1] & htole64(UINT64_MAX >> UNUSED_BITS);
+    memcpy(block, sum, sizeof sum);
+}
+
+static void encrypt(struct key_prf *prf, uint32_t count, uint8_t *out)
 {
     int bytes = (int)count * BLOCK_SIZE;
     int written = 0;
-    int done = EVP_EncryptUpdate(prf->cipher, blocks[0], &written, blocks[0], bytes);
+    int done = EVP_EncryptUpdate(prf->cipher, out, &written, prf->blocks[0], bytes);
     assert(done == 1 && written == bytes);
 }
 
-/* to ^= from, then cut to nothing where keep is 0. */
-static void combine(uint8_t to[BLOCK_SIZE], const uint8_t from[BLOCK_SIZE], uint64_t keep)
-{
-    uint64_t a[2];
-    uint64_t b[2];
-    memcpy(a, to, sizeof a);
-    memcpy(b, from, sizeof b);
-    a[0] = (a[0] ^ b[0]) & keep;
-    a[1] = (a[1] ^ b[1]) & keep;
-    memcpy(to, a, sizeof a);
-}
-
 /* CBC-MAC is E(E(first) ^ second): two passes of independent blocks, which the processor overlaps,
- * where CBC itself would chain them. Forms that are not screened are computed too and cleared by
- * a mask: they are few, and a branch that cannot be foretold costs more. */
+ * where CBC itself would chain them. */
 static void chunk_documents(struct key_prf *prf, const struct canonical *forms, uint32_t count,
                             struct key *out)
 {
-    static const uint8_t zeros[BLOCK_SIZE];
     for (uint32_t i = 0; i < count; i++)
-        write_blocks(&forms[i], prf->first[i], prf->second[i]);
-    encrypt(prf, prf->first, count);
+        write_first(&forms[i], prf->blocks[i]);
+    encrypt(prf, count, prf->blocks[0]);
     for (uint32_t i = 0; i < count; i++)
-        combine(prf->second[i], prf->first[i], UINT64_MAX);
-    encrypt(prf, prf->second, count);
-    for (uint32_t i = 0; i < count; i++) {
-        memcpy(out[i].bytes, prf->second[i], BLOCK_SIZE);
-        combine(out[i].bytes, zeros, canonical_is_screened(&forms[i]) ? UINT64_MAX : 0);
-    }
+        add_second(&forms[i], prf->blocks[i]);
+    encrypt(prf, count, out->bytes);
 }
 
 void key_prf_documents(struct key_prf *prf, const struct canonical *forms, uint32_t count,

@@ -16,8 +16,8 @@
 enum {
     FILE_BYTES_MAX = 1024 * 1024,
     CODE_SIZE_MAX = 3,
-    CODES = 27 * 27 * 27, /* codes of 1 to 3 letters, see code_index */
-    VALUE_SHOWN_MAX = 80, /* bytes of a faulty value that a message repeats */
+    CODES = ISSUER_INDEXES, /* codes of 1 to 3 letters, see code_index */
+    VALUE_SHOWN_MAX = 80,   /* bytes of a faulty value that a message repeats */
 };
 
 /* What a code stands for. */
@@ -47,7 +47,7 @@ static struct facts *facts_of(const struct rule_data *data)
 
 /* --- codes --- */
 
-/* The code as a number to base 27, A = 1: no two codes share one. */
+/* As issuer_index, of one to three letters: no two codes share one. */
 static uint32_t code_index(const char *code, size_t size)
 {
     uint32_t index = 0;
@@ -55,11 +55,6 @@ static uint32_t code_index(const char *code, size_t size)
         index = index * 27 + (uint32_t)(code[i] - 'A' + 1);
     assert(index < CODES);
     return index;
-}
-
-static uint32_t issuer_index(struct issuer issuer)
-{
-    return code_index(issuer.code, sizeof issuer.code);
 }
 
 static bool is_letters(struct bytes text)
@@ -447,10 +442,9 @@ bool rule_data_is_personal_number(const struct rule_data *data, struct issuer is
     return !issuer_is_none(issuer) && facts_of(data)->is_personal_number[issuer_index(issuer)];
 }
 
-const struct templates *rule_data_templates(const struct rule_data *data, struct issuer issuer)
+const struct templates *rule_data_templates(const struct rule_data *data)
 {
-    static const struct templates none;
-    return issuer_is_none(issuer) ? &none : &facts_of(data)->templates[issuer_index(issuer)];
+    return facts_of(data)->templates;
 }
 
 /* FNV-1a, 64 bits: equal on every machine; nobody gains by a collision. */

@@ -42,8 +42,9 @@ enum issuer_kind rule_data_find_issuer(const struct rule_data *data, struct byte
 /* Whether the issuer's identity card carries the number of the person (rules 5). */
 bool rule_data_is_personal_number(const struct rule_data *data, struct issuer issuer);
 
-/* The templates of an issuer, of none when it has none; borrowed from data. */
-const struct templates *rule_data_templates(const struct rule_data *data, struct issuer issuer);
+/* The templates of every issuer, at its issuer_index; at 0, of no issuer, there are none. Borrowed
+ * from data. */
+const struct templates *rule_data_templates(const struct rule_data *data);
 
 /* Hash of what stored keys depend on: aliases, country list, utf8proc's version (design 4). Of what
  * the files mean: comments and the order of rows change nothing. */

@@ -55,7 +55,7 @@ static struct pair pair_of(const struct rule_data *data, const struct canonical 
     return (struct pair){
         .document = document,
         .entry = entry,
-        .templates = rule_data_templates(data, document->issuer),
+        .templates = &rule_data_templates(data)[issuer_index(document->issuer)],
         .gate = gate,
         .type = type,
         .same_issuer = same_issuer,
@@ -266,24 +266,6 @@ static const struct rule *find_rule(const struct pair *pair)
 }
 
 /* --- interface --- */
-
-uint32_t rules_lookups(const struct rule_data *data, const struct canonical *document)
-{
-    if (!canonical_is_screened(document))
-        return 0;
-    uint32_t lookups = UINT32_C(1) << LOOKUP_NUMBER;
-    bool has_issuer = !issuer_is_none(document->issuer);
-    if (has_issuer)
-        lookups |= UINT32_C(1) << LOOKUP_ISSUER;
-    if (has_issuer &&
-        templates_strip(rule_data_templates(data, document->issuer),
-                        (enum document_type)document->type, document->number, document->size))
-        lookups |= UINT32_C(1) << LOOKUP_STRIPPED;
-    if (!issuer_is_none(document->nationality) &&
-        !issuer_equal(document->nationality, document->issuer))
-        lookups |= UINT32_C(1) << LOOKUP_NATIONALITY;
-    return lookups;
-}
 
 void rules_lookup_form(const struct canonical *document, enum lookup lookup, struct canonical *out)
 {

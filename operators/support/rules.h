@@ -7,6 +7,7 @@
 #define CHECKIT_RULES_H
 
 #include "operators/support/rule_data.h"
+#include "operators/support/templates.h"
 #include "pipeline/document.h"
 #include "pipeline/entry.h"
 #include "pipeline/hit.h"
@@ -21,8 +22,23 @@ enum lookup {
 };
 
 /* The look-ups a document needs, as bits 1 << enum lookup; 0 when it is not to be screened.
- * LOOKUP_NUMBER is always among them: whether its gate is open is the caller's to ask. */
-uint32_t rules_lookups(const struct rule_data *data, const struct canonical *document);
+ * LOOKUP_NUMBER is always among them: whether its gate is open is the caller's to ask. templates:
+ * rule_data_templates(). Asked of every document, so it stands here. */
+static inline uint32_t rules_lookups(const struct templates *templates,
+                                     const struct canonical *document)
+{
+    struct issuer issuer = document->issuer;
+    if (!canonical_is_screened(document))
+        return 0;
+    bool has_issuer = !issuer_is_none(issuer);
+    bool is_stripped = has_issuer && templates_strip(&templates[issuer_index(issuer)],
+                                                     (enum document_type)document->type,
+                                                     document->number, document->size);
+    bool has_other =
+        !issuer_is_none(document->nationality) && !issuer_equal(document->nationality, issuer);
+    return 1U << LOOKUP_NUMBER | (uint32_t)has_issuer << LOOKUP_ISSUER |
+           (uint32_t)is_stripped << LOOKUP_STRIPPED | (uint32_t)has_other << LOOKUP_NATIONALITY;
+}
 
 /* The form that is looked up: its issuer, number, size and fold are what keys and ranges go by. For
  * LOOKUP_NUMBER it has no issuer, and the number itself for its fold. */

@@ -27,6 +27,8 @@
 #ifndef CHECKIT_STORE_H
 #define CHECKIT_STORE_H
 
+#include <stdatomic.h>
+
 #include "operators/support/keys.h"
 #include "pipeline/base/status.h"
 #include "pipeline/batch.h"
@@ -353,6 +355,28 @@ void store_probe(const struct store *store, const struct key *keys, uint32_t cou
 /* The gate of a shape (canonical_shape) as it stands now; false: nothing of that shape is listed.
  * Between enter and leave, before the probe for its number and after what is found was read. */
 bool store_gate(const struct store *store, uint32_t shape, struct gate *gate);
+
+/* One bit a shape, by a hash of it: where it is not set, the gate is closed. Most gates of a long
+ * list are, and the gates themselves would not stay in the first-level cache. Asked when and as
+ * store_gate is. Borrowed. */
+enum { OPEN_SHAPES_BITS = 1 << 16, OPEN_SHAPES_WORD_BITS = 64 };
+struct open_shapes {
+    _Atomic uint64_t words[OPEN_SHAPES_BITS / OPEN_SHAPES_WORD_BITS];
+};
+const struct open_shapes *store_open_shapes(const struct store *store);
+
+static inline uint32_t open_shapes_bit(uint32_t shape)
+{
+    return (uint32_t)((shape * 0x9e3779b97f4a7c15U) >> 48); /* a Fibonacci hash */
+}
+
+static inline bool open_shapes_has(const struct open_shapes *open, uint32_t shape)
+{
+    uint32_t bit = open_shapes_bit(shape);
+    uint64_t word =
+        atomic_load_explicit(&open->words[bit / OPEN_SHAPES_WORD_BITS], memory_order_acquire);
+    return word >> (bit % OPEN_SHAPES_WORD_BITS) & 1;
+}
 
 /* Whether the list has ranges; then, whether one of the issuer holds the number (issuer, number and
  * size of the form, which may be longer than that). Both as it was when the reader entered, until

@@ -55,12 +55,56 @@ static struct store_gates *grow(struct store *store, struct store_gates *old)
     return gates;
 }
 
+static bool is_open(uint64_t live, uint64_t limit)
+{
+    return live > 0 && live < limit;
+}
+
+static bool is_slot_open(const struct store_gate *slot)
+{
+    return atomic_load_explicit(&slot->shape, memory_order_relaxed) &&
+           is_open(atomic_load_explicit(&slot->live, memory_order_relaxed), slot->limit);
+}
+
+static bool is_any_open(const struct store_gates *gates, uint32_t bit)
+{
+    for (uint32_t i = 0; i < gates->slots_count; i++)
+        if (is_slot_open(&gates->slots[i]) &&
+            open_shapes_bit(atomic_load_explicit(&gates->slots[i].shape, memory_order_relaxed)) ==
+                bit)
+            return true;
+    return false;
+}
+
+/* There is one writer. */
+static void set_open(struct store *store, uint32_t bit, bool is_set)
+{
+    _Atomic uint64_t *word = &store->open_shapes.words[bit / OPEN_SHAPES_WORD_BITS];
+    uint64_t mask = UINT64_C(1) << (bit % OPEN_SHAPES_WORD_BITS);
+    uint64_t before = atomic_load_explicit(word, memory_order_relaxed);
+    atomic_store_explicit(word, is_set ? before | mask : before & ~mask, memory_order_release);
+}
+
+/* The bit is set before the gate opens, and taken back after it closed, if no other's is the same.
+ */
 void store_publish_gate(struct store *store, const struct store_shape *shape)
 {
     struct store_gates *gates = atomic_load_explicit(&store->gates, memory_order_relaxed);
     if (2 * (gates->used + 1) > gates->slots_count)
         gates = grow(store, gates);
+    uint32_t bit = open_shapes_bit(shape->shape);
+    bool was_open = is_slot_open(find_slot(gates, shape->shape));
+    bool opens = is_open(shape->live, shape->limit);
+    if (opens && !was_open)
+        set_open(store, bit, true);
     set_slot(gates, shape->shape, shape->limit, shape->live);
+    if (was_open && !opens && !is_any_open(gates, bit))
+        set_open(store, bit, false);
+}
+
+const struct open_shapes *store_open_shapes(const struct store *store)
+{
+    return &store->open_shapes;
 }
 
 bool store_gate(const struct store *store, uint32_t shape, struct gate *gate)

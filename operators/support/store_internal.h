@@ -266,6 +266,7 @@ struct store {
 
     _Atomic(struct filter *) filter;
     _Atomic(struct store_gates *) gates;
+    struct open_shapes open_shapes;
     _Atomic(struct store_ranges *) ranges;
     struct store_fresh fresh;
     struct store_rebuild *rebuild; /* owned; NULL: none under way */

@@ -93,7 +93,7 @@ static void try_document(struct trying *trying, const struct document *document,
     canonical_document(trying->rules, document, &form);
     if (!canonical_is_screened(&form))
         return;
-    uint32_t lookups = rules_lookups(trying->rules, &form);
+    uint32_t lookups = rules_lookups(rule_data_templates(trying->rules), &form);
     for (uint32_t lookup = 0; lookup < LOOKUP_COUNT; lookup++) {
         struct hit hit;
         const struct gate *gate = lookup == LOOKUP_NUMBER ? trying->gate : NULL;

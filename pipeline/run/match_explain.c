@@ -62,7 +62,7 @@ static void add_templates(const struct explaining *explaining)
     struct buffer *out = explaining->out;
     enum document_type type = (enum document_type)form->type;
     const struct templates *templates =
-        rule_data_templates(explaining->settings->rules, form->issuer);
+        &rule_data_templates(explaining->settings->rules)[issuer_index(form->issuer)];
     if (!templates_apply(templates, type)) {
         buffer_add_text(out, "  template     none is known for this issuer and type\n");
         return;
@@ -187,7 +187,8 @@ static enum status look_up(struct explaining *explaining, enum lookup lookup, bo
 
 static bool is_needed(const struct explaining *explaining, enum lookup lookup)
 {
-    uint32_t lookups = rules_lookups(explaining->settings->rules, &explaining->form);
+    uint32_t lookups =
+        rules_lookups(rule_data_templates(explaining->settings->rules), &explaining->form);
     if (!(lookups >> lookup & 1))
         return false;
     return lookup != LOOKUP_NUMBER || (explaining->has_gate && gate_is_open(&explaining->gate));

@@ -62,7 +62,10 @@ static void check_usual(struct bytes datum, const struct document *sent,
     struct canonical usual;
     if (!memo)
         memo = canonical_memo_open();
-    canonical_document_of(rules(), memo, datum, sent, &usual);
+    const struct record record = {.datum = datum};
+    const uint32_t first = 0;
+    canonical_documents(rules(), memo,
+                        &(struct canonical_documents){&record, sent, &first, &usual, 1});
     CHECK(memcmp(&usual, form, sizeof usual) == 0);
 }
 

@@ -68,7 +68,7 @@ static void answer_document(const struct rule_data *data, const struct document 
 static bool judge(const struct rule_data *data, const struct canonical *form,
                   const struct entry *entry, bool gate_is_open, struct hit *hit)
 {
-    uint32_t lookups = rules_lookups(data, form);
+    uint32_t lookups = rules_lookups(rule_data_templates(data), form);
     const struct gate gate = {.live = gate_is_open ? 0 : 1, .limit = 1};
     for (uint32_t lookup = 0; lookup < LOOKUP_COUNT; lookup++)
         if (lookups >> lookup & 1 &&

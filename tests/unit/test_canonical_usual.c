@@ -31,7 +31,9 @@ static void expect_same(struct bytes datum, const struct document *sent)
     memset(&expected, 0xEE, sizeof expected);
     memset(&form, 0xDD, sizeof form);
     canonical_document(data, sent, &expected);
-    canonical_document_of(data, memo, datum, sent, &form);
+    const struct record record = {.datum = datum};
+    const uint32_t first = 0;
+    canonical_documents(data, memo, &(struct canonical_documents){&record, sent, &first, &form, 1});
     cr_assert_arr_eq(&form, &expected, sizeof form, "'%.*s' of '%.*s', '%.*s', type '%.*s'",
                      (int)sent->number.size, (const char *)sent->number.data,
                      (int)sent->issuer.size, (const char *)sent->issuer.data,

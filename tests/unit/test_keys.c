@@ -332,22 +332,10 @@ static struct canonical random_form(struct random *random)
         form.fold[i] = (char)('0' + random_below(random, 10));
     for (int i = 0; i < 3; i++)
         form.issuer.code[i] = (char)('A' + random_below(random, 26));
-    switch (random_below(random, 8)) {
-    case 0:
-        form.unscreenable = UNSCREENABLE_NUMBER_INVALID;
-        break;
-    case 1:
-        form.flags = CANONICAL_SPECIMEN;
-        break;
-    case 2:
-        form.flags = CANONICAL_DUPLICATE | CANONICAL_HOMOGLYPH;
-        break;
-    case 3:
-        form.flags = CANONICAL_HOMOGLYPH | CANONICAL_ISSUER_UNKNOWN;
-        break;
-    default:
-        break;
-    }
+    /* What stands beside them in the form, and must not matter. */
+    form.type = (uint8_t)random_below(random, TYPE_COUNT);
+    form.flags = (uint8_t)random_below(random, 2 * CANONICAL_DUPLICATE);
+    memcpy(form.nationality.code, "UTO", sizeof form.nationality.code);
     return form;
 }
 
@@ -362,9 +350,7 @@ Test(keys, batches_of_every_size_equal_cbc_one_by_one)
     struct key *keys = memory_new(MOST + 1, sizeof *keys);
     struct random random;
     random_init(&random, 7);
-    static const uint8_t zeros[16];
     for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
-        uint32_t screened = 0;
         for (uint32_t i = 0; i < counts[c]; i++)
             forms[i] = random_form(&random);
         memset(keys, 0xaa, (MOST + 1) * sizeof *keys);
@@ -372,12 +358,9 @@ Test(keys, batches_of_every_size_equal_cbc_one_by_one)
         for (uint32_t i = 0; i < counts[c]; i++) {
             uint8_t expected[16];
             cbc_mac(&forms[i], expected);
-            bool is_screened = canonical_is_screened(&forms[i]);
-            screened += is_screened;
-            cr_assert_eq(memcmp(keys[i].bytes, is_screened ? expected : zeros, 16), 0);
+            cr_assert_eq(memcmp(keys[i].bytes, expected, 16), 0);
         }
         cr_expect_eq(keys[counts[c]].bytes[0], 0xaa, "nothing written behind the last");
-        cr_expect(counts[c] < 1000 || (screened > 0 && screened < counts[c]));
     }
     memory_free(forms);
     memory_free(keys);

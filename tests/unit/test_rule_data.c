@@ -494,10 +494,10 @@ Test(rule_data, templates_taken_count_and_who_asked_before_goes_on)
 {
     static const struct issuer fra = {{'F', 'R', 'A'}};
     struct rule_data *data = open_with(TEMPLATES, sound[TEMPLATES]);
-    const struct templates *before = rule_data_templates(data, fra);
+    const struct templates *before = &rule_data_templates(data)[issuer_index(fra)];
     cr_expect_eq(before->count, 2);
     cr_assert(take(data, TEMPLATES, "issuer,type,template\nFRA,VISA,D{9}\n"));
-    cr_expect_eq(rule_data_templates(data, fra)->count, 1);
+    cr_expect_eq(rule_data_templates(data)[issuer_index(fra)].count, 1);
     cr_expect_eq(before->count, 2);
     cr_expect(templates_fit(before, TYPE_ID_CARD, "123456789012", 12));
     rule_data_close(data);

@@ -216,7 +216,7 @@ static uint32_t lookups_of(const char *number, const char *issuer, const char *n
                             .type = bytes_of_text("PASSPORT")};
     struct canonical form;
     canonical_document(data, &sent, &form);
-    return rules_lookups(data, &form);
+    return rules_lookups(rule_data_templates(data), &form);
 }
 
 /* An ordinary document costs one look-up beside the gate's question. */

@@ -74,7 +74,7 @@ static struct gate gate_of(const struct list *list, const struct canonical *form
 static void answer_entry(const struct rule_data *data, const struct canonical *form,
                          const struct gate *gate, const struct entry *entry, char *answer)
 {
-    uint32_t lookups = rules_lookups(data, form);
+    uint32_t lookups = rules_lookups(rule_data_templates(data), form);
     for (enum lookup lookup = 0; lookup < LOOKUP_COUNT; lookup++) {
         struct canonical sought;
         struct hit hit;
