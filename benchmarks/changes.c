@@ -2,8 +2,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "benchmarks/must.h"
 #include "operators/support/change_encode.h"
 #include "operators/support/kafka.h"
 #include "pipeline/base/assets.h"
@@ -19,28 +19,10 @@ struct changes {
     uint64_t sent;
 };
 
-static void must(enum status status, const struct error *err)
-{
-    if (status == STATUS_OK)
-        return;
-    (void)fprintf(stderr, "changes: %s\n", err->text);
-    exit(EX_UNAVAILABLE);
-}
-
-static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque,
-                      const char *reason)
-{
-    (void)state;
-    (void)opaque;
-    struct error err = {0};
-    if (delivery != KAFKA_DELIVERED)
-        must(error_fail(&err, EX_UNAVAILABLE, "not delivered: %s", reason), &err);
-}
-
 struct changes *changes_open(const struct config *config, struct registry *registry)
 {
     struct error err = {0};
-    struct kafka_reports reports = {NULL, on_report};
+    struct kafka_reports reports = {NULL, must_be_delivered};
     struct changes *changes = memory_new(1, sizeof *changes);
     changes->config = config;
     const char *schema = (const char *)assets_find("schemas/DocumentChange.avsc").data;

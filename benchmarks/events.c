@@ -158,15 +158,6 @@ static void put_optional(struct encoder *encoder, const char *text)
     encode_optional_text(encoder, bytes_of_text(text));
 }
 
-/* Documents of one traveller stand together; the first of the next one. */
-static uint32_t end_of_traveller(const struct generated_event *event, uint32_t first,
-                                 uint32_t traveller)
-{
-    while (first < event->documents_count && event->documents[first].traveller == traveller)
-        first++;
-    return first;
-}
-
 static void put_wide_document(struct encoder *encoder, const struct generated_document *document)
 {
     encode_bytes(encoder, document->sent.number);
@@ -182,7 +173,7 @@ static void put_wide_travellers(struct encoder *encoder, const struct generated_
     uint32_t next = 0;
     encode_items(encoder, event->travellers);
     for (uint32_t traveller = 0; traveller < event->travellers; traveller++) {
-        uint32_t end = end_of_traveller(event, next, traveller);
+        uint32_t end = generator_end_of_traveller(event, next, traveller);
         const char reference = (char)('1' + traveller);
         encode_bytes(encoder, bytes_of(&reference, 1));
         encode_items(encoder, end - next);
@@ -225,7 +216,7 @@ static void put_partner_document(struct encoder *encoder, const struct generated
 static uint32_t put_passenger(struct encoder *encoder, const struct generated_event *event,
                               uint32_t first, uint32_t traveller)
 {
-    uint32_t end = end_of_traveller(event, first, traveller);
+    uint32_t end = generator_end_of_traveller(event, first, traveller);
     if (traveller == 1 && end - first == 1) {
         encode_long(encoder, BRANCH_INFANT);
         encode_boolean(encoder, true);

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 
 #include "benchmarks/changes.h"
+#include "benchmarks/must.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/base/random.h"
@@ -33,14 +34,6 @@ struct bench {
     _Atomic bool stop;
     pthread_t thread;
 };
-
-static void must(enum status status, const struct error *err)
-{
-    if (status == STATUS_OK)
-        return;
-    (void)fprintf(stderr, "feed_bench: %s\n", err->text);
-    exit(EX_UNAVAILABLE);
-}
 
 static void *run_feed(void *state)
 {

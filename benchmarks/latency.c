@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "benchmarks/changes.h"
+#include "benchmarks/must.h"
 #include "operators/support/generator.h"
 #include "operators/support/kafka.h"
 #include "operators/support/registry.h"
@@ -84,14 +85,6 @@ struct bench {
     uint64_t samples_count;
     uint32_t *samples_us;
 };
-
-static void must(enum status status, const struct error *err)
-{
-    if (status == STATUS_OK)
-        return;
-    (void)fprintf(stderr, "latency_bench: %s\n", err->text);
-    exit(EX_UNAVAILABLE);
-}
 
 static void fail(const char *what)
 {
@@ -194,16 +187,6 @@ static void close_events(struct made_event *events, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         memory_free(events[i].payload);
     memory_free(events);
-}
-
-static void on_report(void *state, enum kafka_delivery delivery, uint64_t opaque,
-                      const char *reason)
-{
-    (void)state;
-    (void)opaque;
-    struct error err = {0};
-    if (delivery != KAFKA_DELIVERED)
-        must(error_fail(&err, EX_UNAVAILABLE, "not delivered: %s", reason), &err);
 }
 
 static void send_event(struct bench *bench, struct made_event *event, uint64_t due_us)
@@ -323,7 +306,7 @@ static void report(struct bench *bench, uint64_t behind, uint64_t written_us)
 static void open_topic_ends(struct bench *bench)
 {
     struct error err = {0};
-    const struct kafka_reports reports = {NULL, on_report};
+    const struct kafka_reports reports = {NULL, must_be_delivered};
     const struct topic_reader_settings settings = {.config = bench->config,
                                                    .topic = bench->config->alerts_topic,
                                                    .client = "latency-alerts",

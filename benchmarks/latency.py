@@ -5,6 +5,10 @@ rate, each named by the moment it was due, and reads the alerts as a subscriber 
 between is all of it, the producer's linger, the broker twice, fetching, screening, acknowledging.
 Writer, broker and screener share the machine, so the capacity is theirs together: the highest rate
 of a staircase that was kept up with.
+
+Another process then screens exactly once, at half of the same capacity. The reader is given what is
+committed alone, so an alert waits there for its transaction, `transaction_ms` and what a commit
+takes.
 """
 
 import json
@@ -14,7 +18,7 @@ import sys
 import urllib.request
 
 from cluster import end, spawn, wait_until
-from fixture import BUILD, SEED, run, say
+from fixture import BUILD, SEED, checkit, run, say
 
 TOPIC = "bookings.latency"
 PARTITIONS = 4
@@ -22,6 +26,7 @@ WORKERS = 2
 SHARES = [0.1, 0.5, 0.9]
 CHANGES_PER_S = 10_000
 CHANGES_SHARE = 0.5
+EXACTLY_ONCE_SHARE = 0.5
 ALERTS_PER_S = 200
 STAIR_S = 6
 STAIR = 1.2  # from one step of the staircase to the next
@@ -42,12 +47,12 @@ class Screener:
 
     def __init__(self, site, store, **more):
         self.log_path = site.folder / "latency.log"
-        config = site.config(
+        self.config = site.config(
             TOPIC, group="bench-latency", workers=WORKERS, kafka={"compression.type": "lz4"},
             store={"path": store.name, "key": site.store_key.name}, log={"level": "info"},
             heartbeat={"interval_s": 0}, **more)
         self.log = self.log_path.open("wb")
-        self.process = spawn([BUILD / "checkit", "screen", "-c", config], stderr=self.log)
+        self.process = spawn([BUILD / "checkit", "screen", "-c", self.config], stderr=self.log)
         wait_until(self.is_ready, READY_S, "the screener is ready", pause_s=0.2)
 
     def is_ready(self):
@@ -58,6 +63,11 @@ class Screener:
     def address(self):
         """Where it answers over HTTP."""
         return re.search(r"address=(\S+)", self.log_path.read_text()).group(1)
+
+    def transaction_ms(self):
+        """How long an alert waits at most for others of its transaction, as configured."""
+        shown = checkit("config", "show", "-c", self.config)
+        return int(re.search(r"(?m)^transaction_ms: (\d+)$", shown).group(1))
 
     def told(self):
         """{upper bound in ms: alerts} since its start, as its metrics tell: from a record's
@@ -132,7 +142,8 @@ class Load:
 
     def figures(self, name, share):
         return {
-            "name": name, "share_of_capacity": share, "events_per_s": round(self.rate),
+            "name": name, "delivery": "at_least_once", "share_of_capacity": share,
+            "events_per_s": round(self.rate),
             "sent": self.told["sent"], "seconds": self.seconds,
             "changes_per_s": round(self.told["changes"] / self.told["written_s"]),
             "events_behind": self.told["behind"], "alerts": len(self.us),
@@ -167,6 +178,37 @@ def find_capacity(load):
     sys.exit(f"bench: no capacity is found: {stairs}")
 
 
+def tell(told):
+    print(f"latency: {told['name']}: {told['events_per_s']:,} events/s, {told['alerts']:,} alerts "
+          f"within {told['p50_ms']} ms (p50), {told['p99_ms']} ms (p99), "
+          f"{told['max_ms']} ms (max)", flush=True)
+
+
+def measure_at_least_once(screener, load, capacity):
+    """A row a load, what the screener's own metrics tell beside it."""
+    wanted = [(f"{share:.0%} of the capacity", share, 0) for share in SHARES]
+    wanted.append((f"{CHANGES_SHARE:.0%}, with {CHANGES_PER_S:,} changes of the list a second",
+                   CHANGES_SHARE, CHANGES_PER_S))
+    rows = []
+    for name, share, changes in wanted:
+        before = screener.told()
+        loaded = load(share * capacity, changes)
+        after = screener.told_of(before[ALL] + loaded.told["alerts"])
+        rows.append(loaded.figures(name, share) | {
+            f"metrics_p{part}_below_ms": below_ms(before, after, part / 100) for part in (50, 99)})
+        tell(rows[-1])
+    return rows
+
+
+def measure_exactly_once(screener, load, capacity):
+    """One row, without what the metrics tell: they end before the commit."""
+    loaded = load(EXACTLY_ONCE_SHARE * capacity)
+    row = loaded.figures(f"{EXACTLY_ONCE_SHARE:.0%}, exactly once", EXACTLY_ONCE_SHARE) | {
+        "delivery": "exactly_once", "transaction_ms": screener.transaction_ms()}
+    tell(row)
+    return row
+
+
 def measure(site, options):
     store = site.list(options.entries)
     site.create(TOPIC, PARTITIONS)
@@ -174,26 +216,18 @@ def measure(site, options):
                                        "queue.buffering.max.messages": 1_000_000})
     seconds = max(1, round(SECONDS * options.seconds))
 
-    def load(rate, for_seconds, changes=0):
-        return Load(config, options.entries, rate, for_seconds, changes)
+    def step(rate, for_seconds):
+        return Load(config, options.entries, rate, for_seconds)
+
+    def load(rate, changes=0):
+        return Load(config, options.entries, rate, seconds, changes)
 
     with Screener(site, store) as screener:
         say(f"latency: the capacity, with a list of {options.entries:,}")
-        capacity, limit, stairs = find_capacity(load)
-        wanted = [(f"{share:.0%} of the capacity", share, 0) for share in SHARES]
-        wanted.append((f"{CHANGES_SHARE:.0%}, with {CHANGES_PER_S:,} changes of the list a second",
-                       CHANGES_SHARE, CHANGES_PER_S))
-        loads = []
-        for name, share, changes in wanted:
-            before = screener.told()
-            loaded = load(share * capacity, seconds, changes)
-            after = screener.told_of(before[ALL] + loaded.told["alerts"])
-            told = loaded.figures(name, share)
-            told |= {f"metrics_p{part}_below_ms": below_ms(before, after, part / 100)
-                     for part in (50, 99)}
-            loads.append(told)
-            print(f"latency: {name}: {told['events_per_s']:,} events/s, {told['alerts']:,} alerts "
-                  f"within {told['p50_ms']} ms (p50), {told['p99_ms']} ms (p99), "
-                  f"{told['max_ms']} ms (max)", flush=True)
+        capacity, limit, stairs = find_capacity(step)
+        loads = measure_at_least_once(screener, load, capacity)
+    with Screener(site, store, delivery="exactly_once") as screener:
+        step(EXACTLY_ONCE_SHARE * capacity, STAIR_S)  # while it joins its group: not counted
+        loads.append(measure_exactly_once(screener, load, capacity))
     return {"workers": WORKERS, "partitions": PARTITIONS, "capacity_events_per_s": round(capacity),
             "capacity_limited_by": limit, "stairs": stairs, "loads": loads}

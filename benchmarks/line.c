@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "benchmarks/must.h"
 #include "operators/canonical.h"
 #include "operators/decode.h"
 #include "operators/match.h"
@@ -77,14 +78,6 @@ struct bench {
 };
 
 static struct bench bench;
-
-static void must(enum status status, const struct error *err)
-{
-    if (status == STATUS_OK)
-        return;
-    (void)fprintf(stderr, "line_bench: %s\n", err->text);
-    exit(EX_UNAVAILABLE);
-}
 
 /* Of this thread: RocksDB's own may still be busy with the list. */
 static uint64_t thread_cpu_ns(void)

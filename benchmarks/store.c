@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "benchmarks/must.h"
 #include "operators/support/canonical.h"
 #include "operators/support/rule_data.h"
 #include "operators/support/store_internal.h"
@@ -52,14 +53,6 @@ struct bench {
     struct key keys[CALL];
     uint8_t passes[CALL];
 };
-
-static void must(enum status status, const struct error *err)
-{
-    if (status == STATUS_OK)
-        return;
-    (void)fprintf(stderr, "store_bench: %s\n", err->text);
-    exit(EX_UNAVAILABLE);
-}
 
 static long resident_mb(void)
 {

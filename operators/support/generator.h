@@ -132,6 +132,10 @@ struct generated_event {
 void generator_event(const struct generator *generator, enum event_kind kind, uint64_t index,
                      struct generated_event *out);
 
+/* Where the documents of a traveller end that begin at `first`: they stand together. */
+uint32_t generator_end_of_traveller(const struct generated_event *event, uint32_t first,
+                                    uint32_t traveller);
+
 /* --- as bytes; each answer borrows buffer, which holds GENERATED_BYTES_MAX --- */
 
 /* schemas/BookingEvent.avsc or BankingEvent.avsc behind the wire prefix (wire.h). */

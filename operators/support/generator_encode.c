@@ -19,13 +19,11 @@ static void encode_document(struct encoder *encoder, const struct generated_docu
     encode_optional_long(encoder, document->expiry != DATE_NONE, document->expiry);
 }
 
-/* The documents of one traveller, who stand together; returns the first of the next. */
+/* The documents of one traveller; returns the first of the next. */
 static uint32_t encode_documents(struct encoder *encoder, const struct generated_event *event,
                                  uint32_t first, uint32_t traveller)
 {
-    uint32_t end = first;
-    while (end < event->documents_count && event->documents[end].traveller == traveller)
-        end++;
+    uint32_t end = generator_end_of_traveller(event, first, traveller);
     encode_items(encoder, end - first);
     for (uint32_t i = first; i < end; i++)
         encode_document(encoder, &event->documents[i]);

@@ -329,3 +329,12 @@ void generator_event(const struct generator *generator, enum event_kind kind, ui
     else
         fill_banking(generator, &random, out);
 }
+
+uint32_t generator_end_of_traveller(const struct generated_event *event, uint32_t first,
+                                    uint32_t traveller)
+{
+    uint32_t end = first;
+    while (end < event->documents_count && event->documents[end].traveller == traveller)
+        end++;
+    return end;
+}

@@ -1,4 +1,5 @@
-/* checkit receipts verify: whether the receipts prove every input without a gap. */
+/* checkit receipts verify: whether the receipts prove every input, and the heartbeats, without a
+ * gap. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "pipeline/run/arguments.h"
 #include "pipeline/run/coverage.h"
 #include "pipeline/run/datum_json.h"
+#include "pipeline/run/heartbeat.h"
 #include "pipeline/run/signals.h"
 #include "pipeline/run/since.h"
 #include "pipeline/run/topic_reader.h"
@@ -53,9 +55,10 @@ static const struct arguments_exit exits[] = {
 
 static const struct arguments_command verify_command = {
     .name = "receipts verify",
-    .summary = "Reads the receipts to the end of their topic and says for every partition whether\n"
-               "they follow each other without a gap, up to what the group has committed. Lists\n"
-               "gaps, and repeated receipts that contradict each other.",
+    .summary =
+        "Reads the receipts to the end of their topic and says for every partition whether\n"
+        "they follow each other without a gap, up to what the group has committed, of the\n"
+        "heartbeats' topic too. Lists gaps, and repeated receipts that contradict each other.",
     .arguments = verify_arguments,
     .examples = "checkit receipts verify -c checkit.yaml\n"
                 "checkit receipts verify -c checkit.yaml --since 1d --format json",
@@ -423,6 +426,8 @@ static enum status receipts_verify(int argc, char **argv, struct error *err)
         return STATUS_OK;
     struct config *config = NULL;
     TRY(config_open(options.config, &config, err));
+    if (config->heartbeat_interval_s > 0) /* else they are not screened */
+        heartbeat_add_input(config);
     log_configure(config->log_level < LOG_LEVEL_WARN ? LOG_LEVEL_WARN : config->log_level,
                   config->log_json); /* the schemas it fetches are no news */
     struct job job = {.config = config, .is_json = strcmp(options.format, "json") == 0};

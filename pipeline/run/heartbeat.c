@@ -44,6 +44,13 @@ int64_t heartbeat_age_ms(const struct heartbeat_state *state, int64_t now_ms)
     return atomic_load(&state->is_on) && now_ms > since_ms ? now_ms - since_ms : 0;
 }
 
+void heartbeat_add_input(struct config *config)
+{
+    config->inputs[config->inputs_count++] =
+        (struct input){.topic = config->heartbeat_topic, .mapping = *mapping_preset("booking")};
+    config->consumes_heartbeat = true;
+}
+
 static void set_trouble(struct heartbeat *heartbeat, enum heartbeat_trouble trouble,
                         const char *reason)
 {

@@ -56,6 +56,9 @@ struct heartbeat_settings {
     struct heartbeat_state *state;
 };
 
+/* Their topic, as an input behind those of the file. Once. */
+void heartbeat_add_input(struct config *config);
+
 struct heartbeat;
 
 /* Opens nothing yet; that it is on, and since when, the caller has told the state. The caller's:

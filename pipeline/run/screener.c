@@ -52,9 +52,7 @@ static void prepare_heartbeat(struct screener *screener, enum screener_end end)
                  LOG_TEXT("remedy", "checkit config topics --create"));
         return;
     }
-    config->inputs[config->inputs_count++] =
-        (struct input){.topic = config->heartbeat_topic, .mapping = *mapping_preset("booking")};
-    config->consumes_heartbeat = true;
+    heartbeat_add_input(config);
     screener->heartbeat = heartbeat_open(&(struct heartbeat_settings){
         config, screener->registry, screener->store, &screener->heartbeat_state});
 }

@@ -2,6 +2,7 @@
 #include "operators/support/receipt.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/run/command.h"
+#include "pipeline/run/heartbeat.h"
 #include "tests/broker/topic_fixture.h"
 
 enum { SCHEMA_ID = 5, INPUT_PARTITIONS = 2, POLL_MS = 50, COMMIT_MS = 10000 };
@@ -53,7 +54,7 @@ static void on_revoke(void *state, const struct kafka_position *positions, uint3
 }
 
 /* As the group of screeners does. */
-static void commit(int32_t partition, int64_t offset)
+static void commit_of(uint16_t input, int32_t partition, int64_t offset)
 {
     struct error err = {0};
     struct kafka_consumer *consumer = NULL;
@@ -70,9 +71,34 @@ static void commit(int32_t partition, int64_t offset)
         cr_assert_eq(kafka_poll(consumer, &record, 1, POLL_MS, &count, &err), STATUS_OK, "%s",
                      err.text);
     }
-    const struct kafka_position position = {0, partition, offset};
+    const struct kafka_position position = {input, partition, offset};
     cr_assert_eq(kafka_commit(consumer, &position, 1, COMMIT_MS, &err), STATUS_OK, "%s", err.text);
     kafka_consumer_close(consumer);
+}
+
+static void commit(int32_t partition, int64_t offset)
+{
+    commit_of(0, partition, offset);
+}
+
+/* Of the heartbeats' topic, which has one partition. */
+static void commit_heartbeats(int64_t offset)
+{
+    struct error err = {0};
+    cr_assert_eq(kafka_mock_topic(mock, config->heartbeat_topic, 1, &err), STATUS_OK, "%s",
+                 err.text);
+    heartbeat_add_input(config);
+    commit_of((uint16_t)(config->inputs_count - 1), 0, offset);
+}
+
+/* One line more. */
+static void append_to_configuration(const char *line)
+{
+    char path[TEMP_PATH_SIZE];
+    FILE *file = fopen(temp_path(&folder, "checkit.yaml", path), "a");
+    cr_assert_not_null(file);
+    cr_assert_geq(fputs(line, file), 0);
+    cr_assert_eq(fclose(file), 0);
 }
 
 static enum status verify(const char *format, struct error *err)
@@ -128,6 +154,24 @@ Test(receipts_command, a_partition_that_is_committed_and_has_no_receipt_is_a_gap
     commit(1, 12);
     cr_assert_eq(verify("text", &err), STATUS_FAIL);
     cr_expect_not_null(strstr(printed(), "gap       bookings/1: [0, 12) has no receipt\n"));
+}
+
+Test(receipts_command, heartbeats_that_are_committed_without_a_receipt_are_a_gap)
+{
+    struct error err;
+    commit_heartbeats(3);
+    cr_assert_eq(verify("text", &err), STATUS_FAIL);
+    cr_expect_eq(err.exit_code, EX_DATAERR);
+    cr_expect_not_null(strstr(printed(), "gap       heartbeat/0: [0, 3) has no receipt\n"));
+}
+
+Test(receipts_command, heartbeats_count_for_nothing_where_they_are_off)
+{
+    struct error err;
+    commit_heartbeats(3);
+    append_to_configuration("heartbeat: {interval_s: 0}\n");
+    cr_assert_eq(verify("text", &err), STATUS_OK, "%s", err.text);
+    cr_expect_null(strstr(printed(), "heartbeat"));
 }
 
 Test(receipts_command, receipts_up_to_what_is_committed_are_content)

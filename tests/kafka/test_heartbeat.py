@@ -56,6 +56,8 @@ class Heartbeat(GroupCase):
         self.wait_for_success(process)
         self.assertEqual(process.stop(), 0)
         self.check_what_was_written({"p", "q"})
+        verified = checkit("receipts", "verify", "-c", process.config)
+        self.assertIn(f"ok        {self.topics.heartbeat}/", verified)
 
     def check_what_was_written(self, instances):
         alerts = [decode("Alert", record.value) for record in read_all(self.topics.alerts_test)]

@@ -36,6 +36,7 @@ void fake_close(void);
 struct random *fake_random(void);
 
 void fake_topic(const char *name, uint32_t partitions); /* again: it has so many from now on */
+uint32_t fake_partitions(const char *topic);
 int64_t fake_append(const char *topic, int32_t partition, struct bytes key, struct bytes payload);
 int64_t fake_append_with(const char *topic, int32_t partition, struct bytes key,
                          struct bytes payload, const struct kafka_header_field *headers,

@@ -134,6 +134,11 @@ void fake_topic(const char *name, uint32_t partitions)
     }
 }
 
+uint32_t fake_partitions(const char *topic)
+{
+    return fake_topic_of(topic)->partitions;
+}
+
 void fake_set_message_max(const char *topic, size_t bytes)
 {
     fake_topic_of(topic)->message_max = bytes;
@@ -683,6 +688,17 @@ enum status kafka_ends(struct kafka_consumer *consumer, struct kafka_position *p
         fake_clock_advance_ms(timeout_ms);
     for (uint32_t i = 0; i < count; i++)
         positions[i].offset = log_of(consumer, positions[i].topic, positions[i].partition)->count;
+    return answer(err);
+}
+
+enum status kafka_offsets_at(struct kafka_consumer *consumer, struct kafka_position *positions,
+                             uint32_t count, int64_t time_ms, struct error *err)
+{
+    assert(time_ms == KAFKA_AT_BEGINNING || time_ms == KAFKA_AT_END); /* nobody asks for others */
+    for (uint32_t i = 0; i < count; i++) {
+        const struct log *log = log_of(consumer, positions[i].topic, positions[i].partition);
+        positions[i].offset = time_ms == KAFKA_AT_END ? log->count : log->low;
+    }
     return answer(err);
 }
 

@@ -25,6 +25,33 @@ void fake_registry_deny(uint32_t id, bool deny)
     schemas[id].denied = deny;
 }
 
+/* There is one, and it is nobody's. */
+enum status registry_open(const struct config *config, struct registry **out, struct error *err)
+{
+    (void)config;
+    (void)err;
+    *out = NULL;
+    return STATUS_OK;
+}
+
+void registry_close(struct registry *registry)
+{
+    (void)registry;
+}
+
+enum status registry_id_of(struct registry *registry, const char *topic, const char *our_schema,
+                           uint32_t *id, struct error *err)
+{
+    (void)registry;
+    (void)topic;
+    for (uint32_t i = 0; i < SCHEMAS_MAX; i++)
+        if (schemas[i].text && strcmp(schemas[i].text, our_schema) == 0) {
+            *id = i;
+            return STATUS_OK;
+        }
+    return error_fail(err, EX_CONFIG, "no such schema");
+}
+
 enum registry_answer registry_find(struct registry *registry, uint32_t id, struct bytes *schema)
 {
     (void)registry;

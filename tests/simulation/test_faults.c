@@ -94,9 +94,9 @@ static void garbage(int32_t partition, const char *text)
 
 static void run_until_committed(void)
 {
-    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(); i++)
+    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(&world); i++)
         world_step(&world, 0);
-    cr_assert(world_is_committed(), "committed %lld, %lld, %lld of %lld, %lld, %lld",
+    cr_assert(world_is_committed(&world), "committed %lld, %lld, %lld of %lld, %lld, %lld",
               (long long)fake_committed("in", 0), (long long)fake_committed("in", 1),
               (long long)fake_committed("in", 2), (long long)fake_end("in", 0),
               (long long)fake_end("in", 1), (long long)fake_end("in", 2));
@@ -226,9 +226,9 @@ Test(faults, commit_that_failed_in_a_revoke_is_made_again_for_what_is_kept)
     while (worker_partitions(world.workers[0]) == WORLD_PARTITIONS)
         world_step(&world, 0);
     fake_set_commits(FAKE_COMMITS_GOOD);
-    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(); i++)
+    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(&world); i++)
         world_step(&world, i % WORLD_WORKERS);
-    cr_assert(world_is_committed());
+    cr_assert(world_is_committed(&world));
 }
 
 /* --- blocked output --- */
@@ -340,7 +340,7 @@ Test(faults, stop_delivers_and_commits_what_was_read)
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(seen.alerts, LISTED);
-    cr_assert(world_is_committed());
+    cr_assert(world_is_committed(&world));
 }
 
 Test(faults, stop_with_blocked_output_fails_without_a_commit)
@@ -387,7 +387,7 @@ Test(faults, stop_after_the_ledger_was_full_commits_everything)
     fake_block(false);
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
-    cr_assert(world_is_committed());
+    cr_assert(world_is_committed(&world));
 }
 
 /* The receipts of an interval are half sent when the stop comes, which then screens on. */
@@ -409,7 +409,7 @@ Test(faults, stop_while_receipts_are_being_sent_leaves_no_gap)
     fake_block(false);
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
-    cr_assert(world_is_committed());
+    cr_assert(world_is_committed(&world));
     cr_assert(seen.covered[0][0] && seen.covered[0][1]);
 }
 
@@ -559,4 +559,27 @@ Test(faults, end_is_open_again_when_its_partition_was_lost)
         was_open = !is_at_end();
     }
     cr_assert(was_open);
+}
+
+/* --- heartbeats --- */
+
+Test(faults, heartbeat_is_late_while_the_output_is_blocked_and_then_comes_through)
+{
+    world_open_heartbeats(&world);
+    world_list(&world, 1);
+    world_start(&world, 0);
+    fake_block(true);
+    for (uint32_t i = 0; i < ROUNDS_MAX && atomic_load(&world.beats.failures) == 0; i++) {
+        world_step(&world, 0);
+        world_beat(&world);
+    }
+    cr_assert_eq(atomic_load(&world.beats.failures), 1);
+    cr_assert_eq(atomic_load(&world.beats.last_success_ms), 0);
+    fake_block(false);
+    for (uint32_t i = 0; i < ROUNDS_MAX && atomic_load(&world.beats.last_success_ms) == 0; i++) {
+        world_step(&world, 0);
+        world_beat(&world);
+    }
+    cr_assert_gt(atomic_load(&world.beats.last_success_ms), 0);
+    cr_assert_eq(seen.alerts, 0, "it goes to a topic of its own");
 }

@@ -1,15 +1,17 @@
 /* Drives workers and the feed of the real code from one seeded scheduler, over a broker that takes
  * partitions away, blocks, refuses, deletes what was not read, loses commits, and delivers in any
  * order; workers crash, stop gracefully and start again, schemas come late, the list gets stale.
- * What must hold:
+ * Heartbeats go among the events, sent by the real sender, which crashes too. What must hold:
  *
  *   - when an offset is committed, every record before it was given to a worker, every listed
  *     document in it has its alert in the log, every record that could not be read its dead letter
  *     with all headers, and a receipt covers it; commits never go back;
+ *   - the same of heartbeats, whose alerts go to a topic of their own, where no other goes;
  *   - a document that was never listed has no alert;
  *   - the same document of a record screened again gives the same sighting;
  *   - a worker that says it stopped in order has committed all that was given to it;
- *   - in the end everything is committed, and the receipts leave no gap;
+ *   - in the end everything is committed, the receipts leave no gap, and a heartbeat comes through
+ *     to its sender;
  *   - exactly once: what a reader of committed messages sees has each sighting and each dead letter
  *     once, and receipts cover each offset once, up to what is committed and not beyond.
  *
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "tests/simulation/world.h"
 #include "tests/tools/read_avro.h"
@@ -32,12 +35,17 @@ enum {
     STABLE = 10,   /* entries 0.. are listed once, before the first event */
     REVISED = 20,  /* up to here: changed again and again, but always listed */
     VOLATILE = 30, /* up to here: corrected, withdrawn, listed again */
-    NEVER = 100,   /* from here: never listed */
+    TEST = 30,     /* stands for the heartbeats' entry, always listed */
+    ENTRIES,
+    NEVER = 100, /* from here: never listed */
     DOCUMENTS_USUAL = 40,
     DOCUMENTS_GIANT = BATCH_SUBJECTS_MAX + BATCH_SUBJECTS_MAX / 2,
     FEED_WAIT_S = 3,
     HEADERS = 70,
 };
+
+enum { INPUT_EVENTS, INPUT_HEARTBEATS, INPUTS };
+static const char *const inputs[INPUTS] = {"in", "heartbeat"};
 
 /* What must become of a record. Bits of alerts: by the number of the entry. */
 enum fate { FATE_MARKER, FATE_SCREENED, FATE_DEAD_LETTER };
@@ -51,14 +59,14 @@ struct event {
     bool deleted; /* before it was committed: nothing more can be asked of it */
     bool dead;
     bool covered; /* by a receipt */
-    char sightings[VOLATILE][ID_TEXT_SIZE];
+    char sightings[ENTRIES][ID_TEXT_SIZE];
 };
 
 struct simulation {
     struct world world;
     bool blocked;
-    struct event events[WORLD_PARTITIONS][EVENTS_MAX];
-    int64_t committed[WORLD_PARTITIONS];
+    struct event events[INPUTS][WORLD_PARTITIONS][EVENTS_MAX];
+    int64_t committed[INPUTS][WORLD_PARTITIONS];
     uint32_t documents[DOCUMENTS_GIANT];
 };
 
@@ -87,18 +95,34 @@ static void change_list(void)
     world_change(&sim->world, entry, number, entry >= REVISED && below(4) == 0);
 }
 
-static struct event *event_of(long long partition, long long offset)
+static uint32_t input_of(const char *topic)
 {
-    must_seed(partition >= 0 && partition < WORLD_PARTITIONS && offset >= 0 &&
-                  offset < fake_end("in", (int32_t)partition),
-              "no such event: %lld/%lld", partition, offset);
-    return &sim->events[partition][offset];
+    uint32_t input = 0;
+    while (input < INPUTS && strcmp(inputs[input], topic) != 0)
+        input++;
+    must_seed(input < INPUTS, "no such input: %s", topic);
+    return input;
+}
+
+/* A heartbeat has its document's alert to come, whenever it was sent. */
+static struct event *event_of(const char *topic, long long partition, long long offset)
+{
+    uint32_t input = input_of(topic);
+    must_seed(partition >= 0 && partition < fake_partitions(topic) && offset >= 0 &&
+                  offset < fake_end(topic, (int32_t)partition),
+              "no such event: %s/%lld/%lld", topic, partition, offset);
+    must(offset < EVENTS_MAX, "more events than the test has room for");
+    struct event *event = &sim->events[input][partition][offset];
+    if (input == INPUT_HEARTBEATS) {
+        event->fate = FATE_SCREENED;
+        event->must_alert = event->may_alert = 1U << TEST;
+    }
+    return event;
 }
 
 static struct event *new_event(int32_t partition, int64_t offset, enum fate fate)
 {
-    must(offset < EVENTS_MAX, "more events than the test has room for");
-    struct event *event = &sim->events[partition][offset];
+    struct event *event = event_of("in", partition, offset);
     *event = (struct event){.fate = fate};
     return event;
 }
@@ -161,14 +185,16 @@ static void append_event(void)
  * begin there. */
 static void delete_some(void)
 {
-    int32_t partition = (int32_t)below(WORLD_PARTITIONS);
-    if (!fake_is_committed("in", partition))
+    uint32_t input = below(4) ? INPUT_EVENTS : INPUT_HEARTBEATS;
+    const char *topic = inputs[input];
+    int32_t partition = (int32_t)below(fake_partitions(topic));
+    if (!fake_is_committed(topic, partition))
         return;
-    int64_t from = sim->committed[partition];
-    int64_t to = from + (int64_t)below((uint64_t)(fake_end("in", partition) - from) + 1);
+    int64_t from = sim->committed[input][partition];
+    int64_t to = from + (int64_t)below((uint64_t)(fake_end(topic, partition) - from) + 1);
     for (int64_t i = from; i < to; i++)
-        event_of(partition, i)->deleted = true;
-    fake_delete_before("in", partition, to);
+        event_of(topic, partition, i)->deleted = true;
+    fake_delete_before(topic, partition, to);
 }
 
 /* --- what is seen --- */
@@ -178,17 +204,24 @@ static bool is_exactly_once(void)
     return sim->world.config.exactly_once;
 }
 
-static void on_alert(const struct fake_message *message)
+static uint32_t entry_of(const json_t *alert)
+{
+    const char *id = json_text(alert, "entry.entry_id");
+    return strcmp(id, TEST_ENTRY_ID) == 0 ? TEST : (uint32_t)strtoul(id + 1, NULL, 10);
+}
+
+static void on_alert(const struct fake_message *message, bool is_test)
 {
     json_t *alert = read_avro_with(alert_reader, bytes_of(message->payload, message->payload_size));
     must_seed(alert, "%s", "an alert that is not one");
-    struct event *event =
-        event_of(json_number(alert, "event.partition"), json_number(alert, "event.offset"));
-    uint32_t entry = (uint32_t)strtoul(json_text(alert, "entry.entry_id") + 1, NULL, 10);
+    long long partition = json_number(alert, "event.partition");
+    long long offset = json_number(alert, "event.offset");
+    struct event *event = event_of(json_text(alert, "event.topic"), partition, offset);
+    uint32_t entry = entry_of(alert);
+    must_seed(entry < ENTRIES && event->may_alert & 1U << entry, "false alert of entry %u", entry);
+    must_seed(is_test == (entry == TEST), "the alert of entry %u went elsewhere", entry);
     must_seed(!is_exactly_once() || !(event->alerted & 1U << entry),
-              "the alert of entry %u for %lld/%lld is seen twice", entry,
-              json_number(alert, "event.partition"), json_number(alert, "event.offset"));
-    must_seed(entry < VOLATILE && event->may_alert & 1U << entry, "false alert of entry %u", entry);
+              "the alert of entry %u for %lld/%lld is seen twice", entry, partition, offset);
     const char *sighting = json_text(alert, "sighting_id");
     char *known = event->sightings[entry];
     must_seed(!(event->alerted & 1U << entry) || strcmp(known, sighting) == 0,
@@ -203,36 +236,40 @@ static void on_receipt(const struct fake_message *message)
     json_t *receipt =
         read_avro_with(receipt_reader, bytes_of(message->payload, message->payload_size));
     must_seed(receipt, "%s", "a receipt that is not one");
+    const char *topic = json_text(receipt, "topic");
     long long partition = json_number(receipt, "partition");
     for (long long i = json_number(receipt, "from_offset"); i < json_number(receipt, "to_offset");
          i++) {
-        must_seed(!is_exactly_once() || !event_of(partition, i)->covered,
-                  "two receipts cover %lld/%lld", partition, i);
-        event_of(partition, i)->covered = true;
+        struct event *event = event_of(topic, partition, i);
+        must_seed(!is_exactly_once() || !event->covered, "two receipts cover %s/%lld/%lld", topic,
+                  partition, i);
+        event->covered = true;
     }
     json_decref(receipt);
 }
 
 static void on_dead_letter(const struct fake_message *message)
 {
-    struct event *event = event_of(message->partition, message->offset);
+    struct event *event = event_of(message->topic, message->partition, message->offset);
     bool is_gap = strcmp(message->reason, "offsets_lost") == 0;
     must_seed(is_gap ? event->deleted : event->fate == FATE_DEAD_LETTER,
-              "%d/%lld is no dead letter", message->partition, (long long)message->offset);
+              "%s/%d/%lld is no dead letter", message->topic, message->partition,
+              (long long)message->offset);
     bool is_garbage = strcmp(message->reason, "wire_invalid") == 0;
     must_seed(!is_garbage || message->bare || message->headers_count > HEADERS,
               "%d/%lld lost its headers: %u left", message->partition, (long long)message->offset,
               message->headers_count);
-    must_seed(!is_exactly_once() || !event->dead, "the dead letter of %d/%lld is seen twice",
-              message->partition, (long long)message->offset);
+    must_seed(!is_exactly_once() || !event->dead, "the dead letter of %s/%d/%lld is seen twice",
+              message->topic, message->partition, (long long)message->offset);
     event->dead = true;
 }
 
 static void on_arrived(void *state, const char *topic, const struct fake_message *message)
 {
     (void)state;
-    if (strcmp(topic, "alerts") == 0)
-        on_alert(message);
+    bool is_test = strcmp(topic, "alerts.test") == 0;
+    if (is_test || strcmp(topic, "alerts") == 0)
+        on_alert(message, is_test);
     else if (strcmp(topic, "receipts") == 0)
         on_receipt(message);
     else if (strcmp(topic, "dead") == 0)
@@ -242,13 +279,13 @@ static void on_arrived(void *state, const char *topic, const struct fake_message
 static void on_given(void *state, const char *topic, int32_t partition, int64_t offset)
 {
     (void)state;
-    if (strcmp(topic, "in") == 0)
-        event_of(partition, offset)->given = true;
+    if (strcmp(topic, "in") == 0 || strcmp(topic, "heartbeat") == 0)
+        event_of(topic, partition, offset)->given = true;
 }
 
-static void check_committed(int32_t partition, int64_t offset)
+static void check_committed(const char *topic, int32_t partition, int64_t offset)
 {
-    const struct event *event = event_of(partition, offset);
+    const struct event *event = event_of(topic, partition, offset);
     const char *fault = NULL;
     if (!event->covered)
         fault = "a receipt";
@@ -260,21 +297,23 @@ static void check_committed(int32_t partition, int64_t offset)
         fault = "its alerts";
     else if (event->fate == FATE_DEAD_LETTER && !event->dead)
         fault = "its dead letter";
-    must_seed(!fault, "%d/%lld committed without %s", partition, (long long)offset, fault);
+    must_seed(!fault, "%s/%d/%lld committed without %s", topic, partition, (long long)offset,
+              fault);
 }
 
 static void on_committed(void *state, const char *topic, int32_t partition, int64_t offset)
 {
     (void)state;
-    (void)topic;
-    must_seed(offset >= sim->committed[partition], "commit of %d went back from %lld to %lld",
-              partition, (long long)sim->committed[partition], (long long)offset);
-    for (int64_t i = sim->committed[partition]; i < offset; i++)
-        check_committed(partition, i);
-    sim->committed[partition] = offset;
-    must_seed(!is_exactly_once() || offset >= fake_end("in", partition) ||
-                  !event_of(partition, offset)->covered,
-              "a receipt covers %d/%lld, which is not committed", partition, (long long)offset);
+    int64_t *committed = &sim->committed[input_of(topic)][partition];
+    must_seed(offset >= *committed, "commit of %s/%d went back from %lld to %lld", topic, partition,
+              (long long)*committed, (long long)offset);
+    for (int64_t i = *committed; i < offset; i++)
+        check_committed(topic, partition, i);
+    *committed = offset;
+    must_seed(!is_exactly_once() || offset >= fake_end(topic, partition) ||
+                  !event_of(topic, partition, offset)->covered,
+              "a receipt covers %s/%d/%lld, which is not committed", topic, partition,
+              (long long)offset);
 }
 
 /* --- the schedule --- */
@@ -328,6 +367,8 @@ static void trouble(uint64_t what)
         fake_block(sim->blocked = !sim->blocked);
     else if (what < 47)
         world_give_late();
+    else if (what < 49)
+        world_crash_heartbeat(&sim->world);
     else
         fake_clock_advance_ms(below(400));
 }
@@ -337,8 +378,10 @@ static void do_something(void)
     uint64_t what = below(1000);
     if (what < 500)
         world_step(&sim->world, (uint32_t)below(WORLD_WORKERS));
-    else if (what < 650)
+    else if (what < 630)
         world_step_feed(&sim->world);
+    else if (what < 650)
+        world_beat(&sim->world);
     else if (what < 850)
         append_event();
     else if (what < 930)
@@ -347,12 +390,28 @@ static void do_something(void)
         trouble(what - 930);
 }
 
-static bool is_all_committed(void)
+static void step_all(void)
 {
-    for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
-        if (!fake_is_committed("in", i) || fake_committed("in", i) != fake_end("in", i))
-            return false;
-    return true;
+    for (uint32_t i = 0; i < WORLD_WORKERS; i++) {
+        world_step(&sim->world, i);
+        world_step_feed(&sim->world);
+    }
+}
+
+/* Another one is sent, and nothing is in its way: its sender sees an alert of its own. */
+static void see_heartbeat(void)
+{
+    const struct heartbeat_state *beats = &sim->world.beats;
+    uint64_t before = atomic_load(&beats->beats);
+    for (uint32_t i = 0; i < SETTLE_STEPS_MAX && atomic_load(&beats->beats) == before; i++)
+        world_beat(&sim->world);
+    int64_t sent_ms = clock_wall_ms();
+    for (uint32_t i = 0; i < SETTLE_STEPS_MAX && atomic_load(&beats->last_success_ms) < sent_ms;
+         i++) {
+        step_all();
+        world_beat(&sim->world);
+    }
+    must_seed(atomic_load(&beats->last_success_ms) >= sent_ms, "%s", "no heartbeat comes through");
 }
 
 static void settle(void)
@@ -361,11 +420,10 @@ static void settle(void)
     fake_set_commits(FAKE_COMMITS_GOOD);
     world_give_late();
     fake_rebalance();
-    for (uint32_t i = 0; i < SETTLE_STEPS_MAX && !is_all_committed(); i++) {
-        world_step(&sim->world, i % WORLD_WORKERS);
-        world_step_feed(&sim->world);
-    }
-    must_seed(is_all_committed(), "%s", "not everything was committed");
+    see_heartbeat();
+    for (uint32_t i = 0; i < SETTLE_STEPS_MAX && !world_is_committed(&sim->world); i++)
+        step_all();
+    must_seed(world_is_committed(&sim->world), "%s", "not everything was committed");
 }
 
 /* --- one run --- */
@@ -374,6 +432,7 @@ static void run(uint64_t seed, bool exactly_once)
 {
     sim = calloc(1, sizeof *sim);
     world_open(&sim->world, seed);
+    world_open_heartbeats(&sim->world);
     sim->world.config.exactly_once = exactly_once;
     sim->world.config.feed_hold_when_stale = below(2);
     sim->world.config.feed_wait_s = below(2) ? FEED_WAIT_S : 60;

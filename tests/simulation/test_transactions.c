@@ -84,9 +84,9 @@ static void step_until_given(int32_t partition, uint32_t count)
 
 static void run_until_committed(void)
 {
-    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(); i++)
+    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(&world); i++)
         world_step(&world, 0);
-    cr_assert(world_is_committed());
+    cr_assert(world_is_committed(&world));
     for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
         cr_assert_eq(seen.proved[i], fake_end("in", i), "receipts of %d end at %lld", i,
                      (long long)seen.proved[i]);
@@ -346,9 +346,9 @@ Test(transactions, revoke_in_the_middle_of_a_record_aborts_and_the_next_owner_sc
     for (uint32_t i = 0; i < ROUNDS_MAX && worker_partitions(world.workers[0]) > 2; i++)
         world_step(&world, 0);
     fake_block(false);
-    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(); i++)
+    for (uint32_t i = 0; i < ROUNDS_MAX && !world_is_committed(&world); i++)
         world_step(&world, i % WORLD_WORKERS);
-    cr_assert(world_is_committed());
+    cr_assert(world_is_committed(&world));
     cr_assert_eq(seen.alerts, LISTED + 1);
     cr_assert_eq(aborted(), 1);
 }
@@ -389,7 +389,7 @@ Test(transactions, stop_commits_what_was_read)
     step_until_given(0, 1);
     struct error err = {0};
     cr_assert_eq(world_stop(&world, 0, &err), STATUS_OK, "%s", err.text);
-    cr_assert(world_is_committed());
+    cr_assert(world_is_committed(&world));
     cr_assert_eq(seen.alerts, LISTED);
 }
 

@@ -28,16 +28,21 @@ void world_number(uint32_t entry, char number[16])
     (void)snprintf(number, 16, "QW%07u", 1000003 + entry * 37);
 }
 
-void world_change(struct world *world, uint32_t entry, const char *number, bool withdraw)
+static void send_change(const struct change *change, int32_t partition)
 {
     uint8_t buffer[512];
+    struct bytes payload = change_encode(change, SCHEMA_CHANGE, buffer, sizeof buffer);
+    (void)fake_append("changes", partition, change->entry_id, payload);
+}
+
+void world_change(struct world *world, uint32_t entry, const char *number, bool withdraw)
+{
     char id[16];
     (void)snprintf(id, sizeof id, "E%u", entry);
     struct change change = change_make(id, number, ++world->revision);
     change.op = withdraw ? CHANGE_WITHDRAW : CHANGE_UPSERT;
     change.type = bytes_of_text(random_below(fake_random(), 2) ? "PASSPORT" : "VISA");
-    struct bytes payload = change_encode(&change, SCHEMA_CHANGE, buffer, sizeof buffer);
-    (void)fake_append("changes", (int32_t)(entry % 2), bytes_of_text(id), payload);
+    send_change(&change, (int32_t)(entry % 2));
 }
 
 int64_t world_event(int32_t partition, uint32_t schema_id, const uint32_t *entries, uint32_t count)
@@ -67,6 +72,49 @@ int64_t world_event(int32_t partition, uint32_t schema_id, const uint32_t *entri
 void world_give_late(void)
 {
     fake_registry_give(SCHEMA_LATE, event_schema);
+}
+
+/* --- heartbeats --- */
+
+static void send_test_entry(struct world *world)
+{
+    struct change change = change_make(TEST_ENTRY_ID, TEST_ENTRY_NUMBER, ++world->revision);
+    change.issuer = bytes_of_text(TEST_ENTRY_ISSUER);
+    change.flags = ENTRY_TEST;
+    send_change(&change, 0);
+}
+
+static void begin_heartbeat(struct world *world)
+{
+    world->beats = (struct heartbeat_state){0};
+    atomic_store(&world->beats.began_ms, clock_wall_ms());
+    atomic_store(&world->beats.is_on, true);
+    world->heartbeat = heartbeat_open(
+        &(struct heartbeat_settings){&world->config, NULL, world->store, &world->beats});
+}
+
+void world_open_heartbeats(struct world *world)
+{
+    fake_topic("heartbeat", WORLD_HEARTBEAT_PARTITIONS);
+    fake_topic("alerts.test", 1);
+    fake_registry_give(SCHEMA_BOOKING, (const char *)assets_find("schemas/BookingEvent.avsc").data);
+    fake_registry_give(SCHEMA_ALERT, (const char *)assets_find("schemas/Alert.avsc").data);
+    heartbeat_add_input(&world->config);
+    send_test_entry(world);
+    begin_heartbeat(world);
+}
+
+void world_beat(struct world *world)
+{
+    heartbeat_step(world->heartbeat);
+}
+
+void world_crash_heartbeat(struct world *world)
+{
+    fake_crash_all(true);
+    heartbeat_close(world->heartbeat);
+    fake_crash_all(false);
+    begin_heartbeat(world);
 }
 
 /* --- steps --- */
@@ -176,11 +224,14 @@ static void configure(struct config *config)
                                 .event_id = "id"}}},
         .inputs_count = 1,
         .alerts_topic = "alerts",
+        .alerts_test_topic = "alerts.test",
         .receipts_topic = "receipts",
         .dead_letters_topic = "dead",
         .due_s = {60, 3600},
         .feed_topic = "changes",
         .feed_wait_s = 60,
+        .heartbeat_topic = "heartbeat",
+        .heartbeat_interval_s = WORLD_HEARTBEAT_S,
         .log_level = LOG_LEVEL_ERROR,
     };
 }
@@ -212,6 +263,7 @@ void world_close(struct world *world)
 {
     for (uint32_t i = 0; i < WORLD_WORKERS; i++)
         worker_close(world->workers[i]);
+    heartbeat_close(world->heartbeat);
     feed_close(world->feed);
     store_close(world->store);
     rule_data_close(world->rules);
@@ -229,10 +281,20 @@ int64_t world_event_of(int32_t partition, uint32_t count, uint32_t listed)
     return world_event(partition, SCHEMA_EVENT, entries, count);
 }
 
-bool world_is_committed(void)
+static bool is_committed(const struct input *input)
 {
-    for (int32_t i = 0; i < WORLD_PARTITIONS; i++)
-        if (!fake_is_committed("in", i) || fake_committed("in", i) != fake_end("in", i))
+    uint32_t partitions = fake_partitions(input->topic);
+    for (int32_t i = 0; i < (int32_t)partitions; i++)
+        if (!fake_is_committed(input->topic, i) ||
+            fake_committed(input->topic, i) != fake_end(input->topic, i))
+            return false;
+    return true;
+}
+
+bool world_is_committed(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->config.inputs_count; i++)
+        if (!is_committed(&world->config.inputs[i]))
             return false;
     return true;
 }

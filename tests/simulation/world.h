@@ -3,7 +3,8 @@
  *
  * Inputs: "in" with 3 partitions. Outputs: "alerts", "receipts", "dead". The list: "changes".
  * Entry n is listed under number n (world_number); numbers of entries not listed are nobody's.
- * One world at a time.
+ * Where there are heartbeats, "heartbeat" with 2 partitions is an input too, and alerts of the TEST
+ * entry go to "alerts.test". One world at a time.
  */
 #ifndef CHECKIT_TESTS_WORLD_H
 #define CHECKIT_TESTS_WORLD_H
@@ -12,11 +13,14 @@
 #include "operators/support/rule_data.h"
 #include "operators/support/store.h"
 #include "pipeline/run/feed.h"
+#include "pipeline/run/heartbeat.h"
 #include "pipeline/run/worker.h"
 #include "tests/simulation/fake.h"
 
 enum {
     WORLD_PARTITIONS = 3,
+    WORLD_HEARTBEAT_PARTITIONS = 2,
+    WORLD_HEARTBEAT_S = 1, /* between two */
     WORLD_DOCUMENTS_MAX = 5 * BATCH_SUBJECTS_MAX,
     WORLD_NOBODYS = 1000000, /* entries from here are not listed */
     WORLD_WORKERS = 2,
@@ -27,6 +31,7 @@ enum {
     SCHEMA_CHANGE = 4,
     SCHEMA_ALERT = 5,
     SCHEMA_RECEIPT = 6,
+    SCHEMA_BOOKING = 7, /* of heartbeats */
 };
 
 struct world {
@@ -38,6 +43,8 @@ struct world {
     struct store *store;
     struct list_state list;
     struct feed *feed;
+    struct heartbeat *heartbeat; /* NULL: there are none */
+    struct heartbeat_state beats;
     struct worker_settings settings;
     struct worker *workers[WORLD_WORKERS];
     int64_t revision;
@@ -45,6 +52,11 @@ struct world {
 
 void world_open(struct world *world, uint64_t seed);
 void world_close(struct world *world); /* workers too, those that are open */
+
+/* Before the list and the workers: heartbeats are an input too, and the list has their entry. */
+void world_open_heartbeats(struct world *world);
+void world_beat(struct world *world); /* one round of who sends them and looks for their alerts */
+void world_crash_heartbeat(struct world *world); /* as after kill -9; another one begins */
 
 void world_start(struct world *world, uint32_t worker);
 void world_step(struct world *world, uint32_t worker);      /* must succeed */
@@ -72,7 +84,7 @@ int64_t world_event(int32_t partition, uint32_t schema_id, const uint32_t *entri
  * to be listed, then of WORLD_NOBODYS. */
 int64_t world_event_of(int32_t partition, uint32_t count, uint32_t listed);
 
-/* Whether everything in the input is committed. */
-bool world_is_committed(void);
+/* Whether everything in the inputs is committed. */
+bool world_is_committed(const struct world *world);
 
 #endif
