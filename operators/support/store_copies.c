@@ -261,6 +261,28 @@ enum status store_copy(const char *from, const char *to, struct error *err)
     return status;
 }
 
+/* A link would be replaced by a directory on another file system than it leads to, and a mount
+ * cannot be renamed. Linux before 5.8 does not tell mounts: there the exchange says so. */
+enum status store_check_place(const char *path, struct error *err)
+{
+    struct statx info;
+    char place[PATH_MAX];
+    path_behind(path, "", place);
+    if (statx(AT_FDCWD, place, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &info) != 0)
+        return errno == ENOENT ? STATUS_OK : fault("looked at", place, err);
+    if (S_ISLNK(info.stx_mode))
+        return error_fail(err, EX_CONFIG,
+                          "'%s' is a symbolic link, whose place no store can take: configure the "
+                          "directory it leads to as the store",
+                          place);
+    if (!(info.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+        return STATUS_OK;
+    return error_fail(err, EX_CONFIG,
+                      "something is mounted on '%s', so that no other store can take its place: "
+                      "configure a directory inside it as the store",
+                      place);
+}
+
 /* There is always a store under path; where the file system cannot exchange, for a moment none. */
 static enum status exchange(const char *from, const char *path, const char *replaced,
                             struct error *err)
@@ -293,6 +315,7 @@ enum status store_put_in_place(const char *from, const char *path, struct error 
     int lock;
     path_behind(path, replaced_suffix, replaced);
     path_behind(path, "", place);
+    TRY(store_check_place(path, err));
     if (access(place, F_OK) != 0) {
         if (rename(from, place) != 0)
             return fault("put in place", place, err);

@@ -92,11 +92,12 @@ static enum status lock_target(struct store_import *import, struct error *err)
 static enum status check_target(struct store_import *import, struct error *err)
 {
     struct stat info;
+    TRY(store_check_place(import->path, err));
     if (lstat(import->path, &info) != 0)
         return errno == ENOENT ? STATUS_OK : failed(import->path, "cannot be looked at", err);
     if (S_ISDIR(info.st_mode) && rmdir(import->path) == 0)
         return STATUS_OK; /* an empty one is no store */
-    if (!S_ISDIR(info.st_mode) || errno == EBUSY || !store_folder_is_store(import->path))
+    if (!S_ISDIR(info.st_mode) || !store_folder_is_store(import->path))
         return error_fail(err, EX_CONFIG, "'%s' is there and is no store that can be replaced",
                           import->path);
     if (!import->settings.replaces)

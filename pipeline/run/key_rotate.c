@@ -349,6 +349,7 @@ static enum status run(struct job *job, const struct config *config, struct erro
     char numbers[2][FIGURE_SIZE];
     TRY(list_store_open(&job->source, config, NULL, err));
     TRY(check_owner(config, err));
+    TRY(store_check_place(config->store_path, err));
     TRY(build(job, &rotated, &is_done, err));
     if (is_done)
         printf("rotated   %s already\n", config->store_path);

@@ -183,6 +183,7 @@ static enum status check_place(const struct list_store *source, const struct opt
         return error_fail(err, EX_UNAVAILABLE,
                           "store '%s' is in use: stop the process that answers at '%s' first",
                           source->store, source->config->store_socket);
+    TRY(store_check_place(source->store, err));
     if (lstat(source->store, &info) != 0 || options->replace)
         return STATUS_OK;
     return error_fail(err, EX_CONFIG,

@@ -200,6 +200,16 @@ class Failures(Live):
         self.assertEqual(done.returncode, 69, done.stdout + done.stderr)
         return True
 
+    def test_a_store_behind_a_link_is_refused_before_anything_is_built(self):
+        self.stop()
+        self.store.symlink_to(self.store.rename(self.folder / "store-there"))
+        self.process = self.start()
+        self.wait_for("end")
+        self.assertIn("is a symbolic link", self.rotate(code=78))
+        self.assertFalse(self.new_key.exists())
+        self.assertEqual(self.left(), ["store", "store-there"])
+        self.goes_on()
+
     def test_a_key_the_process_cannot_read_changes_nothing(self):
         self.rotate_by_hand("/nowhere/store.key", "cannot be opened")
         self.goes_on()
