@@ -77,8 +77,13 @@ class Rotation(GroupCase):
         path = self.folder / "list.csv"
         path.write_text("entry_id,number,issuer,type,contributor\n" + rows)
         checkit("list", "import", "-c", self.process.config, "-q", path)
+        self.start()
+
+    def start(self):
+        """Returns once each worker has its share: what moves later may be screened again."""
         self.process.start()
-        self.process.wait_for_log("partition assigned", count=4, where="worker")
+        for worker in (0, 1):
+            self.process.wait_for_log("partition assigned", count=2, worker=worker)
 
     def config_with(self, key):
         """The process's, as it is to be under that key."""
@@ -200,7 +205,7 @@ class Rotation(GroupCase):
         self.assertEqual(self.process.start().wait(), 78)
         self.assertIn("configure store.key", self.process.error())
         self.process.config = new
-        self.process.start().wait_ready()
+        self.start()
         self.change_round(self.writer_, rounds)
         self.wait_until_applied(new)
         self.send_changed([rounds])
