@@ -208,6 +208,8 @@ class Failures(Live):
         self.assertIn("is a symbolic link", self.rotate(code=78))
         self.assertFalse(self.new_key.exists())
         self.assertEqual(self.left(), ["store", "store-there"])
+        wait_until(lambda: self.rotation()["state"] == "idle", self.log)
+        self.rotate_by_hand(self.new_key, "is a symbolic link")
         self.goes_on()
 
     def test_a_key_the_process_cannot_read_changes_nothing(self):
@@ -221,20 +223,20 @@ class Failures(Live):
         self.rotate_by_hand(self.new_key, "store.rotated")
         self.goes_on()
 
+    def rotation(self):
+        told = subprocess.run(["curl", "-sS", "--unix-socket", self.socket,
+                               "http://checkit/rotation"], capture_output=True, text=True,
+                              check=True, timeout=PATIENCE_S)
+        return json.loads(told.stdout)
+
     def rotate_by_hand(self, key, said):
         asked = subprocess.run(["curl", "-sS", "-X", "POST", "--unix-socket", self.socket,
                                 f"http://checkit/rotate?key={key}"], capture_output=True,
                                text=True, check=True, timeout=PATIENCE_S)
         self.assertEqual(json.loads(asked.stdout)["state"] in ("asked", "following", "failed"),
                          True)
-
-        def state():
-            told = subprocess.run(["curl", "-sS", "--unix-socket", self.socket,
-                                   "http://checkit/rotation"], capture_output=True, text=True,
-                                  check=True, timeout=PATIENCE_S)
-            return (found := json.loads(told.stdout))["state"] == "failed" and found
-
-        self.assertIn(said, wait_until(state, self.log)["error"])
+        told = wait_until(lambda: (now := self.rotation())["state"] == "failed" and now, self.log)
+        self.assertIn(said, told["error"])
         self.assertTrue(re.search("rotation.*stays under its key", self.log()))
 
 
