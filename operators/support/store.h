@@ -255,7 +255,8 @@ enum status store_checkpoint(struct store *store, const char *path, struct error
 enum status store_user(const char *path, int64_t *process, struct error *err) MUST_USE;
 
 /* Copies a store that no process has open, nor can open meanwhile, to a new directory: what never
- * changes is linked where that is possible; all is synced. EX_UNAVAILABLE: it is in use. */
+ * changes is linked where that is possible; all is synced. After a failure nothing of it is left.
+ * EX_UNAVAILABLE: it is in use. */
 enum status store_copy(const char *from, const char *to, struct error *err) MUST_USE;
 
 /* Whether a store that is built beside path could take its place, to be asked before it is built.

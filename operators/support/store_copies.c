@@ -248,9 +248,13 @@ enum status store_checkpoint(struct store *store, const char *path, struct error
 
 static enum status copy_locked(const char *from, const char *to, struct error *err)
 {
+    struct error ignored;
     if (mkdir(to, FOLDER_MODE) != 0)
         return fault("created", to, err);
-    return take_folder(from, to, true, err);
+    enum status status = take_folder(from, to, true, err);
+    if (status != STATUS_OK)
+        (void)!store_remove_folder(to, &ignored);
+    return status;
 }
 
 enum status store_copy(const char *from, const char *to, struct error *err)

@@ -92,21 +92,15 @@ static enum status open_to_see(struct list_store *source, const char *path, uint
     return status;
 }
 
-static void drop(const char *path)
-{
-    struct error ignored;
-    (void)!store_remove(path, &ignored);
-}
-
 /* Copies to `to`, beside where it is to stand, and looks whether it is whole. */
 static enum status copy_and_see(struct list_store *source, const char *from, const char *to,
                                 uint64_t *entries, struct error *err)
 {
-    enum status status = store_copy(from, to, err);
-    if (status == STATUS_OK)
-        status = open_to_see(source, to, entries, err);
+    struct error ignored;
+    TRY(store_copy(from, to, err));
+    enum status status = open_to_see(source, to, entries, err);
     if (status != STATUS_OK)
-        drop(to);
+        (void)!store_remove(to, &ignored);
     return status;
 }
 
@@ -128,29 +122,31 @@ static enum status check_path(const char *path, struct error *err)
 
 /* --- snapshot ------------------------------------------------------------------------------- */
 
-/* Renamed where that is possible: it is linked already. */
-static enum status keep_checkpoint(struct list_store *source, const char *to, uint64_t *entries,
-                                   struct error *err)
+static enum status keep_copy(struct list_store *source, const char *to, uint64_t *entries,
+                             struct error *err)
 {
+    struct stat info;
     char part[PATH_MAX];
-    TRY(open_to_see(source, source->path, entries, err));
-    if (rename(source->path, to) == 0)
-        return STATUS_OK;
-    if (errno != EXDEV)
-        return error_fail(err, EX_UNAVAILABLE, "'%s' cannot be put in place: %s", to,
-                          strerror(errno));
     path_with(to, ".part", part);
+    if (lstat(part, &info) == 0)
+        return error_fail(err, EX_CONFIG,
+                          "'%s' is there: a snapshot is under way, or one was killed; then remove "
+                          "it",
+                          part);
     TRY(copy_and_see(source, source->path, part, entries, err));
     return store_put_in_place(part, to, err);
 }
 
-static enum status keep_copy(struct list_store *source, const char *to, uint64_t *entries,
-                             struct error *err)
+/* Renamed where that is possible: it is linked already. */
+static enum status keep_checkpoint(struct list_store *source, const char *to, uint64_t *entries,
+                                   struct error *err)
 {
-    char part[PATH_MAX];
-    path_with(to, ".part", part);
-    TRY(copy_and_see(source, source->path, part, entries, err));
-    return store_put_in_place(part, to, err);
+    TRY(open_to_see(source, source->path, entries, err));
+    if (rename(source->path, to) == 0)
+        return STATUS_OK;
+    if (errno == EXDEV)
+        return keep_copy(source, to, entries, err);
+    return error_fail(err, EX_UNAVAILABLE, "'%s' cannot be put in place: %s", to, strerror(errno));
 }
 
 static enum status snapshot(struct list_store *source, const void *state,
