@@ -21,34 +21,40 @@ def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-def bytes_in(folder):
-    """On disk, also of files that have no name any more in a folder."""
-    total = 0
-    for item in folder.rglob("*"):
+def files_open_in(folder):
+    """Of all processes, by their links below /proc: files that have no name any more show there."""
+    for link in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            total += item.stat().st_blocks * 512
-        except FileNotFoundError:
+            if os.readlink(link).startswith(f"{folder}/"):
+                yield link
+        except OSError:
+            pass  # closed meanwhile, or another user's
+
+
+def bytes_in(folder):
+    """On disk, each file once however many names it has, and those without a name too."""
+    found = {}
+    for item in [*folder.rglob("*"), *files_open_in(folder.resolve())]:
+        try:
+            info = item.stat()
+            found[info.st_dev, info.st_ino] = info.st_blocks * 512
+        except OSError:
             pass
-    return total
+    return sum(found.values())
 
 
 class DiskWatch:
-    """The most that was taken of a file system while something ran. What others write counts too:
-    files without a name show nowhere else."""
+    """The most that a folder grew on disk while something ran."""
 
     def __init__(self, folder):
         self.folder, self.most = folder, 0
-        self.before = self.free()
+        self.before = bytes_in(folder)
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.run)
 
-    def free(self):
-        figures = os.statvfs(self.folder)
-        return figures.f_bavail * figures.f_frsize
-
     def run(self):
         while not self.done.wait(WATCH_S):
-            self.most = max(self.most, self.before - self.free())
+            self.most = max(self.most, bytes_in(self.folder) - self.before)
 
     def __enter__(self):
         self.thread.start()

@@ -257,11 +257,17 @@ enum status store_checkpoint(struct store *store, const char *path, struct error
 enum status store_user(const char *path, int64_t *process, struct error *err) MUST_USE;
 
 /* Copies a store that no process has open, nor can open meanwhile, to a new directory: what never
- * changes is linked where that is possible; all is synced. EX_UNAVAILABLE: it is in use. */
+ * changes is linked where that is possible; all is synced. After a failure nothing of it is left.
+ * EX_UNAVAILABLE: it is in use. */
 enum status store_copy(const char *from, const char *to, struct error *err) MUST_USE;
 
+/* Whether a store that is built beside path could take its place, to be asked before it is built.
+ * EX_CONFIG: path is a symbolic link, or something is mounted on it. */
+enum status store_check_place(const char *path, struct error *err) MUST_USE;
+
 /* Puts the store at `from`, on the same file system, in the place of path; what is there becomes
- * PATH.replaced, in the place of an earlier one. EX_UNAVAILABLE: path is in use. */
+ * PATH.replaced, in the place of an earlier one. EX_CONFIG: as store_check_place says, or it is no
+ * store; EX_UNAVAILABLE: path is in use. */
 enum status store_put_in_place(const char *from, const char *path, struct error *err) MUST_USE;
 
 /* Removes a store's directory, and nothing else. */

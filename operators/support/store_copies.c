@@ -9,6 +9,7 @@
 #include "operators/support/store_internal.h"
 #include "pipeline/base/file_writer.h"
 #include "pipeline/base/memory.h"
+#include "pipeline/base/point.h"
 
 enum { FOLDER_MODE = 0700, FILE_MODE = 0600, COPY_BYTES = 1024 * 1024 };
 
@@ -197,8 +198,8 @@ enum status store_user(const char *path, int64_t *process, struct error *err)
     return STATUS_OK;
 }
 
-/* As RocksDB takes it: whoever comes then is told that the store is in use. */
-static enum status take_lock(const char *path, int *file, struct error *err)
+/* Whoever comes then is told that the store is in use. */
+enum status store_take_lock(const char *path, const char *advice, int *file, struct error *err)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     TRY(open_lock(path, O_RDWR | O_CREAT, file, err));
@@ -208,7 +209,8 @@ static enum status take_lock(const char *path, int *file, struct error *err)
         return STATUS_OK;
     (void)close(*file);
     *file = -1;
-    return error_fail(err, EX_UNAVAILABLE, "store '%s' is in use by another process", path);
+    return error_fail(err, EX_UNAVAILABLE, "store '%s' is in use by another process%s", path,
+                      advice);
 }
 
 /* --- checkpoints ---------------------------------------------------------------------------- */
@@ -246,36 +248,74 @@ enum status store_checkpoint(struct store *store, const char *path, struct error
 
 static enum status copy_locked(const char *from, const char *to, struct error *err)
 {
+    struct error ignored;
     if (mkdir(to, FOLDER_MODE) != 0)
         return fault("created", to, err);
-    return take_folder(from, to, true, err);
+    enum status status = take_folder(from, to, true, err);
+    if (status != STATUS_OK)
+        (void)!store_remove_folder(to, &ignored);
+    return status;
 }
 
 enum status store_copy(const char *from, const char *to, struct error *err)
 {
     int lock;
     TRY(store_look_into_folder(from, err));
-    TRY(take_lock(from, &lock, err));
+    TRY(store_take_lock(from, "", &lock, err));
     enum status status = copy_locked(from, to, err);
     (void)close(lock);
     return status;
 }
 
-/* There is always a store under path; where the file system cannot exchange, for a moment none. */
-static enum status exchange(const char *from, const char *path, const char *replaced,
-                            struct error *err)
+/* A link would be replaced by a directory on another file system than it leads to, and a mount
+ * cannot be renamed. Linux before 5.8 does not tell mounts: there the exchange says so. */
+enum status store_check_place(const char *path, struct error *err)
 {
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
-        return rename(from, replaced) == 0 ? STATUS_OK : fault("renamed", from, err);
-    if (errno != EINVAL && errno != ENOSYS)
-        return fault("replaced", path, err);
+    struct statx info;
+    char place[PATH_MAX];
+    path_behind(path, "", place);
+    if (statx(AT_FDCWD, place, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &info) != 0)
+        return errno == ENOENT ? STATUS_OK : fault("looked at", place, err);
+    if (S_ISLNK(info.stx_mode))
+        return error_fail(err, EX_CONFIG,
+                          "'%s' is a symbolic link, whose place no store can take: configure the "
+                          "directory it leads to as the store",
+                          place);
+    if (!(info.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+        return STATUS_OK;
+    return error_fail(err, EX_CONFIG,
+                      "something is mounted on '%s', so that no other store can take its place: "
+                      "configure a directory inside it as the store",
+                      place);
+}
+
+/* Where the file system cannot exchange, there is for a moment no store under path. */
+static enum status rename_both(const char *from, const char *path, const char *replaced,
+                               bool *is_in_place, struct error *err)
+{
     if (rename(path, replaced) != 0)
         return fault("set aside", path, err);
-    if (rename(from, path) == 0)
+    *is_in_place = rename(from, path) == 0;
+    if (*is_in_place)
         return STATUS_OK;
     enum status status = fault("put in place", from, err);
     (void)rename(replaced, path);
     return status;
+}
+
+/* Both names change at once, so there is a store at any moment; and for good, before the one that
+ * was there gets its name. */
+enum status store_change_places(const char *from, const char *path, const char *replaced,
+                                bool *is_in_place, struct error *err)
+{
+    *is_in_place = renameat2(AT_FDCWD, from, AT_FDCWD, path, RENAME_EXCHANGE) == 0;
+    if (!*is_in_place && errno != EINVAL && errno != ENOSYS)
+        return fault("replaced", path, err);
+    if (!*is_in_place)
+        return rename_both(from, path, replaced, is_in_place, err);
+    file_sync_folder_of(path);
+    POINT("store_exchanged");
+    return rename(from, replaced) == 0 ? STATUS_OK : fault("renamed", from, err);
 }
 
 /* Damaged or not: nothing else is ever set aside. */
@@ -291,8 +331,10 @@ enum status store_put_in_place(const char *from, const char *path, struct error 
     char replaced[PATH_MAX];
     char place[PATH_MAX];
     int lock;
+    bool is_in_place;
     path_behind(path, replaced_suffix, replaced);
     path_behind(path, "", place);
+    TRY(store_check_place(path, err));
     if (access(place, F_OK) != 0) {
         if (rename(from, place) != 0)
             return fault("put in place", place, err);
@@ -301,10 +343,10 @@ enum status store_put_in_place(const char *from, const char *path, struct error 
     }
     if (!is_store(path))
         return error_fail(err, EX_CONFIG, "'%s' is there and is not a store: move it away", place);
-    TRY(take_lock(place, &lock, err));
+    TRY(store_take_lock(place, "", &lock, err));
     enum status status = store_remove_folder(replaced, err);
     if (status == STATUS_OK)
-        status = exchange(from, place, replaced, err);
+        status = store_change_places(from, place, replaced, &is_in_place, err);
     (void)close(lock);
     file_sync_folder_of(place);
     return status;

@@ -72,38 +72,24 @@ static enum status sync_folder_of(const struct store_import *import, struct erro
 
 /* --- the store that is there ---------------------------------------------------------------- */
 
-/* As RocksDB locks it: whoever has it open holds that. */
-static enum status lock_target(struct store_import *import, struct error *err)
-{
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char *path = join(import->path, strlen(import->path), "/LOCK");
-    import->target_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    memory_free(path);
-    if (import->target_lock < 0)
-        return failed(import->path, "cannot be locked", err);
-    if (fcntl(import->target_lock, F_SETLK, &lock) == 0)
-        return STATUS_OK;
-    return error_fail(err, EX_UNAVAILABLE,
-                      "store '%s' is in use by another process: stop it, or import into another "
-                      "directory and change places then",
-                      import->path);
-}
-
 static enum status check_target(struct store_import *import, struct error *err)
 {
     struct stat info;
+    TRY(store_check_place(import->path, err));
     if (lstat(import->path, &info) != 0)
         return errno == ENOENT ? STATUS_OK : failed(import->path, "cannot be looked at", err);
     if (S_ISDIR(info.st_mode) && rmdir(import->path) == 0)
         return STATUS_OK; /* an empty one is no store */
-    if (!S_ISDIR(info.st_mode) || errno == EBUSY || !store_folder_is_store(import->path))
+    if (!S_ISDIR(info.st_mode) || !store_folder_is_store(import->path))
         return error_fail(err, EX_CONFIG, "'%s' is there and is no store that can be replaced",
                           import->path);
     if (!import->settings.replaces)
         return error_fail(err, EX_CONFIG,
                           "store '%s' is there already: --replace puts the new one in its place",
                           import->path);
-    return lock_target(import, err);
+    return store_take_lock(import->path,
+                           ": stop it, or import into another directory and change places then",
+                           &import->target_lock, err);
 }
 
 /* --- the directory it is built in ------------------------------------------------------------ */
@@ -213,29 +199,29 @@ static enum status complete(struct store_import *import, const struct store_impo
                                       : failed(import->importing, "cannot be synced", err);
 }
 
-/* Both names change at once, so there is a store at any moment. */
-static enum status change_places(struct store_import *import, struct error *err)
+static enum status replace(struct store_import *import, struct error *err)
 {
+    bool is_in_place = false;
     TRY(store_remove_folder(import->replaced, err));
     POINT("import_before_rename");
-    if (renameat2(AT_FDCWD, import->importing, AT_FDCWD, import->path, RENAME_EXCHANGE) != 0)
-        return failed(import->path, "cannot be replaced", err);
-    import->is_made = false;
-    TRY(sync_folder_of(import, err));
-    POINT("import_exchanged");
-    if (rename(import->importing, import->replaced) != 0)
-        return failed(import->importing, "cannot be renamed to PATH.replaced", err);
-    return sync_folder_of(import, err);
+    enum status status =
+        store_change_places(import->importing, import->path, import->replaced, &is_in_place, err);
+    import->is_made = !is_in_place; /* what stands there then is the store before */
+    return status;
 }
 
-static enum status take_place(struct store_import *import, struct error *err)
+static enum status put(struct store_import *import, struct error *err)
 {
-    if (import->target_lock >= 0)
-        return change_places(import, err);
     POINT("import_before_rename");
     if (renameat2(AT_FDCWD, import->importing, AT_FDCWD, import->path, RENAME_NOREPLACE) != 0)
         return failed(import->path, "cannot be put in its place", err);
     import->is_made = false;
+    return STATUS_OK;
+}
+
+static enum status take_place(struct store_import *import, struct error *err)
+{
+    TRY(import->target_lock >= 0 ? replace(import, err) : put(import, err));
     return sync_folder_of(import, err);
 }
 

@@ -673,14 +673,21 @@ bool store_folder_is_store(const char *path);
 /* Empties PATH.importing; EX_CONFIG when what is in it is not what an import leaves. */
 enum status store_empty_importing(const char *path, struct error *err) MUST_USE;
 
-/* A store's directory with all in it, if it is there. */
-enum status store_remove_folder(const char *path, struct error *err) MUST_USE;
-
 /* Removes the files of a first load that was cut short. */
 void store_remove_sst_files(const char *path);
 
 /* A directory of files alone; one that is not there is no fault. */
 enum status store_remove_folder(const char *path, struct error *err) MUST_USE;
+
+/* Takes the lock of the store at path as RocksDB does, until *file is closed; -1: nobody can write
+ * there. EX_UNAVAILABLE: a process has it open; advice is what is told then, behind that. */
+enum status store_take_lock(const char *path, const char *advice, int *file,
+                            struct error *err) MUST_USE;
+
+/* Puts the directory `from` in the place of that at path, whose lock is held; that one becomes
+ * `replaced`, where nothing may be. *is_in_place: so it is, whatever failed behind that. */
+enum status store_change_places(const char *from, const char *path, const char *replaced,
+                                bool *is_in_place, struct error *err) MUST_USE;
 
 /* Leaves a mark, as far as that is possible, that makes the next store_open say EX_DATAERR: what
  * was damaged when it was read may look whole when it is only opened. */

@@ -206,12 +206,12 @@ static enum status rotate(struct job *job, uint64_t entries, struct store_rotate
                                       .old_key = job->source.key,
                                       .new_key = job->new_key,
                                       .new_key_path = job->new_key_path,
-                                      .scan = list_store_scan(&job->progress, options->threads),
                                       .tell = tell_building};
-    rotation.sort_bytes = list_sort_bytes(options->memory_mb, rotation.scan.threads);
     TRY(list_store_logs(&job->source, &rotation.logs, err));
-    progress_init(&job->progress, options->quiet ? NULL : stderr, isatty(STDERR_FILENO));
-    progress_begin(&job->progress, &(struct progress_task){"reading", "entries", 1, entries});
+    const struct progress_task task = {"reading", "entries", 1, entries};
+    rotation.scan =
+        list_store_scan(&job->progress, options->quiet ? NULL : stderr, &task, options->threads);
+    rotation.sort_bytes = list_sort_bytes(options->memory_mb, rotation.scan.threads);
     enum status status = store_rotate(&rotation, rotated, err);
     progress_end(&job->progress);
     return status;
@@ -349,6 +349,7 @@ static enum status run(struct job *job, const struct config *config, struct erro
     char numbers[2][FIGURE_SIZE];
     TRY(list_store_open(&job->source, config, NULL, err));
     TRY(check_owner(config, err));
+    TRY(store_check_place(config->store_path, err));
     TRY(build(job, &rotated, &is_done, err));
     if (is_done)
         printf("rotated   %s already\n", config->store_path);

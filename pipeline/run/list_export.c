@@ -152,11 +152,10 @@ static enum status write_list(struct job *job, const struct options *options, st
 {
     struct store_figures figures = store_figures(store);
     struct progress progress;
-    progress_init(&progress, options->quiet ? NULL : stderr, isatty(STDERR_FILENO));
-    progress_begin(&progress,
-                   &(struct progress_task){"exporting", "entries", 1,
-                                           figures.entries_live + figures.entries_withdrawn});
-    const struct store_scan scan = list_store_scan(&progress, 1);
+    const struct progress_task task = {"exporting", "entries", 1,
+                                       figures.entries_live + figures.entries_withdrawn};
+    const struct store_scan scan =
+        list_store_scan(&progress, options->quiet ? NULL : stderr, &task, 1);
     TRY(begin(job, options, store, err));
     enum status status = store_read_entries(store, &scan, write_entry, job, err);
     progress_end(&progress);
@@ -164,12 +163,15 @@ static enum status write_list(struct job *job, const struct options *options, st
     return finish(job, err);
 }
 
-static enum status run(struct list_store *source, const struct options *options,
-                       const struct config *config, struct error *err)
+static enum status run(struct list_store *source, const void *state,
+                       const struct operands *operands, const struct config *config,
+                       struct error *err)
 {
+    const struct options *options = state;
     struct store *store = NULL;
     struct job job = {0};
     char number[FIGURE_SIZE];
+    (void)operands;
     TRY(list_store_open(source, config, options->store, err));
     TRY(list_store_inspect(source, &store, err));
     enum status status = write_list(&job, options, store, err);
@@ -185,16 +187,6 @@ static enum status run(struct list_store *source, const struct options *options,
 enum status command_list_export(int argc, char **argv, struct error *err)
 {
     struct options options = {0};
-    struct operands operands;
-    struct config *config = NULL;
-    struct list_store source = {0};
-    TRY(arguments_parse(&command, argc, argv, &options, &operands, err));
-    if (operands.help_shown)
-        return STATUS_OK;
-    TRY(config_open(options.config, &config, err));
-    log_configure(config->log_level, config->log_json);
-    enum status status = run(&source, &options, config, err);
-    list_store_close(&source);
-    config_close(config);
-    return status;
+    const struct list_command list = {&command, &options, &options.config, run};
+    return list_command_run(&list, argc, argv, err);
 }

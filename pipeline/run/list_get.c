@@ -109,10 +109,15 @@ static void show(const struct json *view, bool as_json)
     buffer_close(&text);
 }
 
-static enum status run(struct list_store *source, const struct options *options, const char *id,
-                       const struct config *config, struct error *err)
+static enum status run(struct list_store *source, const void *state,
+                       const struct operands *operands, const struct config *config,
+                       struct error *err)
 {
+    const struct options *options = state;
+    const char *id = operands->items[0];
     struct json *view = NULL;
+    if (strlen(id) > ENTRY_ID_SIZE_MAX)
+        return error_fail(err, EX_USAGE, "list get: an id has at most %d bytes", ENTRY_ID_SIZE_MAX);
     TRY(list_store_open(source, config, options->store, err));
     TRY(source->client ? ask(source, id, &view, err) : look_up(source, id, &view, err));
     if (!view)
@@ -125,18 +130,6 @@ static enum status run(struct list_store *source, const struct options *options,
 enum status command_list_get(int argc, char **argv, struct error *err)
 {
     struct options options = {0};
-    struct operands operands;
-    struct config *config = NULL;
-    struct list_store source = {0};
-    TRY(arguments_parse(&command, argc, argv, &options, &operands, err));
-    if (operands.help_shown)
-        return STATUS_OK;
-    if (strlen(operands.items[0]) > ENTRY_ID_SIZE_MAX)
-        return error_fail(err, EX_USAGE, "list get: an id has at most %d bytes", ENTRY_ID_SIZE_MAX);
-    TRY(config_open(options.config, &config, err));
-    log_configure(config->log_level, config->log_json);
-    enum status status = run(&source, &options, operands.items[0], config, err);
-    list_store_close(&source);
-    config_close(config);
-    return status;
+    const struct list_command list = {&command, &options, &options.config, run};
+    return list_command_run(&list, argc, argv, err);
 }

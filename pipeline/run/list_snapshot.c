@@ -92,21 +92,15 @@ static enum status open_to_see(struct list_store *source, const char *path, uint
     return status;
 }
 
-static void drop(const char *path)
-{
-    struct error ignored;
-    (void)!store_remove(path, &ignored);
-}
-
 /* Copies to `to`, beside where it is to stand, and looks whether it is whole. */
 static enum status copy_and_see(struct list_store *source, const char *from, const char *to,
                                 uint64_t *entries, struct error *err)
 {
-    enum status status = store_copy(from, to, err);
-    if (status == STATUS_OK)
-        status = open_to_see(source, to, entries, err);
+    struct error ignored;
+    TRY(store_copy(from, to, err));
+    enum status status = open_to_see(source, to, entries, err);
     if (status != STATUS_OK)
-        drop(to);
+        (void)!store_remove(to, &ignored);
     return status;
 }
 
@@ -128,39 +122,43 @@ static enum status check_path(const char *path, struct error *err)
 
 /* --- snapshot ------------------------------------------------------------------------------- */
 
+static enum status keep_copy(struct list_store *source, const char *to, uint64_t *entries,
+                             struct error *err)
+{
+    struct stat info;
+    char part[PATH_MAX];
+    path_with(to, ".part", part);
+    if (lstat(part, &info) == 0)
+        return error_fail(err, EX_CONFIG,
+                          "'%s' is there: a snapshot is under way, or one was killed; then remove "
+                          "it",
+                          part);
+    TRY(copy_and_see(source, source->path, part, entries, err));
+    return store_put_in_place(part, to, err);
+}
+
 /* Renamed where that is possible: it is linked already. */
 static enum status keep_checkpoint(struct list_store *source, const char *to, uint64_t *entries,
                                    struct error *err)
 {
-    char part[PATH_MAX];
     TRY(open_to_see(source, source->path, entries, err));
     if (rename(source->path, to) == 0)
         return STATUS_OK;
-    if (errno != EXDEV)
-        return error_fail(err, EX_UNAVAILABLE, "'%s' cannot be put in place: %s", to,
-                          strerror(errno));
-    path_with(to, ".part", part);
-    TRY(copy_and_see(source, source->path, part, entries, err));
-    return store_put_in_place(part, to, err);
+    if (errno == EXDEV)
+        return keep_copy(source, to, entries, err);
+    return error_fail(err, EX_UNAVAILABLE, "'%s' cannot be put in place: %s", to, strerror(errno));
 }
 
-static enum status keep_copy(struct list_store *source, const char *to, uint64_t *entries,
-                             struct error *err)
+static enum status snapshot(struct list_store *source, const void *state,
+                            const struct operands *operands, const struct config *config,
+                            struct error *err)
 {
-    char part[PATH_MAX];
-    path_with(to, ".part", part);
-    TRY(copy_and_see(source, source->path, part, entries, err));
-    return store_put_in_place(part, to, err);
-}
-
-static enum status snapshot(struct list_store *source, const struct options *options,
-                            const char *to, const struct config *config, struct error *err)
-{
+    const char *to = operands->items[0];
     char place[PATH_MAX];
     char number[FIGURE_SIZE];
     struct stat info;
     uint64_t entries = 0;
-    (void)options;
+    (void)state;
     TRY(check_path(to, err));
     path_with(to, "", place);
     if (lstat(place, &info) == 0)
@@ -183,6 +181,7 @@ static enum status check_place(const struct list_store *source, const struct opt
         return error_fail(err, EX_UNAVAILABLE,
                           "store '%s' is in use: stop the process that answers at '%s' first",
                           source->store, source->config->store_socket);
+    TRY(store_check_place(source->store, err));
     if (lstat(source->store, &info) != 0 || options->replace)
         return STATUS_OK;
     return error_fail(err, EX_CONFIG,
@@ -190,16 +189,18 @@ static enum status check_place(const struct list_store *source, const struct opt
                       source->store);
 }
 
-static enum status restore(struct list_store *source, const struct options *options,
-                           const char *from, const struct config *config, struct error *err)
+static enum status restore(struct list_store *source, const void *state,
+                           const struct operands *operands, const struct config *config,
+                           struct error *err)
 {
+    const char *from = operands->items[0];
     char part[PATH_MAX];
     char number[FIGURE_SIZE];
     uint64_t entries = 0;
     TRY(check_path(from, err));
     TRY(check_path(config->store_path, err));
     TRY(list_store_open(source, config, NULL, err));
-    TRY(check_place(source, options, err));
+    TRY(check_place(source, state, err));
     list_folder_sweep(config->store_path);
     TRY(list_folder_make(config->store_path, &source->folder, err));
     if (!list_folder_checkpoint(config->store_path, list_folder_name(&source->folder), part))
@@ -212,33 +213,16 @@ static enum status restore(struct list_store *source, const struct options *opti
 
 /* --- the commands --------------------------------------------------------------------------- */
 
-typedef enum status run_there(struct list_store *source, const struct options *options,
-                              const char *folder, const struct config *config, struct error *err);
-
-static enum status run(const struct arguments_command *command, run_there *there, int argc,
-                       char **argv, struct error *err)
-{
-    struct options options = {0};
-    struct operands operands;
-    struct config *config = NULL;
-    struct list_store source = {0};
-    TRY(arguments_parse(command, argc, argv, &options, &operands, err));
-    if (operands.help_shown)
-        return STATUS_OK;
-    TRY(config_open(options.config, &config, err));
-    log_configure(config->log_level, config->log_json);
-    enum status status = there(&source, &options, operands.items[0], config, err);
-    list_store_close(&source);
-    config_close(config);
-    return status;
-}
-
 enum status command_list_snapshot(int argc, char **argv, struct error *err)
 {
-    return run(&snapshot_command, snapshot, argc, argv, err);
+    struct options options = {0};
+    const struct list_command list = {&snapshot_command, &options, &options.config, snapshot};
+    return list_command_run(&list, argc, argv, err);
 }
 
 enum status command_list_restore(int argc, char **argv, struct error *err)
 {
-    return run(&restore_command, restore, argc, argv, err);
+    struct options options = {0};
+    const struct list_command list = {&restore_command, &options, &options.config, restore};
+    return list_command_run(&list, argc, argv, err);
 }

@@ -265,11 +265,9 @@ static enum status count(struct job *job, struct error *err)
 {
     struct store_figures figures = store_figures(job->store);
     struct progress progress;
-    progress_init(&progress, stderr, isatty(STDERR_FILENO));
-    progress_begin(&progress,
-                   &(struct progress_task){"counting", "entries", 1,
-                                           figures.entries_live + figures.entries_withdrawn});
-    const struct store_scan scan = list_store_scan(&progress, job->options->threads);
+    const struct progress_task task = {"counting", "entries", 1,
+                                       figures.entries_live + figures.entries_withdrawn};
+    const struct store_scan scan = list_store_scan(&progress, stderr, &task, job->options->threads);
     int32_t today = (int32_t)(clock_wall_ms() / DAY_MS);
     enum status status = store_count(job->store, &scan, today, &job->stat, err);
     progress_end(&progress);
@@ -283,8 +281,8 @@ static enum status ask_memory(struct list_store *source, struct job *job, struct
                           : STATUS_OK;
 }
 
-static enum status run(struct list_store *source, struct job *job, const struct config *config,
-                       struct error *err)
+static enum status tell(struct list_store *source, struct job *job, const struct config *config,
+                        struct error *err)
 {
     TRY(list_store_open(source, config, job->options->store, err));
     TRY(ask_memory(source, job, err));
@@ -297,23 +295,22 @@ static enum status run(struct list_store *source, struct job *job, const struct 
     return STATUS_OK;
 }
 
-enum status command_list_stat(int argc, char **argv, struct error *err)
+static enum status run(struct list_store *source, const void *state,
+                       const struct operands *operands, const struct config *config,
+                       struct error *err)
 {
-    struct options options = {0};
-    struct operands operands;
-    struct config *config = NULL;
-    struct list_store source = {0};
-    TRY(arguments_parse(&command, argc, argv, &options, &operands, err));
-    if (operands.help_shown)
-        return STATUS_OK;
-    TRY(config_open(options.config, &config, err));
-    log_configure(config->log_level, config->log_json);
-    struct job job = {.options = &options};
-    enum status status = run(&source, &job, config, err);
+    struct job job = {.options = state};
+    (void)operands;
+    enum status status = tell(source, &job, config, err);
     store_stat_close(&job.stat);
     store_close(job.store);
     json_close(job.memory);
-    list_store_close(&source);
-    config_close(config);
     return status;
+}
+
+enum status command_list_stat(int argc, char **argv, struct error *err)
+{
+    struct options options = {0};
+    const struct list_command list = {&command, &options, &options.config, run};
+    return list_command_run(&list, argc, argv, err);
 }

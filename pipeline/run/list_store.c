@@ -197,8 +197,11 @@ static bool go_on(void *state, uint64_t records)
     return !signals_wait(NULL, 0);
 }
 
-struct store_scan list_store_scan(struct progress *progress, uint64_t threads)
+struct store_scan list_store_scan(struct progress *progress, FILE *out,
+                                  const struct progress_task *task, uint64_t threads)
 {
+    progress_init(progress, out, isatty(STDERR_FILENO));
+    progress_begin(progress, task);
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     if (threads == 0)
         threads = processors > 0 ? (uint64_t)processors : 1;
@@ -206,4 +209,23 @@ struct store_scan list_store_scan(struct progress *progress, uint64_t threads)
                                    (uint32_t)(threads < THREADS_MOST ? threads : THREADS_MOST),
                                .go_on = go_on,
                                .state = progress};
+}
+
+/* --- commands ------------------------------------------------------------------------------- */
+
+enum status list_command_run(const struct list_command *command, int argc, char **argv,
+                             struct error *err)
+{
+    struct operands operands;
+    struct config *config = NULL;
+    struct list_store source = {0};
+    TRY(arguments_parse(command->command, argc, argv, command->options, &operands, err));
+    if (operands.help_shown)
+        return STATUS_OK;
+    TRY(config_open(*command->config, &config, err));
+    log_configure(config->log_level, config->log_json);
+    enum status status = command->work(&source, command->options, &operands, config, err);
+    list_store_close(&source);
+    config_close(config);
+    return status;
 }

@@ -11,6 +11,7 @@
 #include "operators/support/json.h"
 #include "operators/support/store.h"
 #include "pipeline/config.h"
+#include "pipeline/run/arguments.h"
 #include "pipeline/run/list_folder.h"
 #include "pipeline/run/progress.h"
 
@@ -52,7 +53,25 @@ enum status list_store_logs(struct list_store *source, const char **logs,
 enum status list_store_inspect(struct list_store *source, struct store **out,
                                struct error *err) MUST_USE;
 
-/* A scan that tells how far it is, and ends when a signal asks for it. progress: begun. */
-struct store_scan list_store_scan(struct progress *progress, uint64_t threads);
+/* A scan that tells on `out`, or NULL, how far it is, until progress_end, and ends when a signal
+ * asks for it. threads 0: one a processor. */
+struct store_scan list_store_scan(struct progress *progress, FILE *out,
+                                  const struct progress_task *task, uint64_t threads);
+
+/* What a command on a list does; *source is all zero, and closed behind it. */
+typedef enum status list_work(struct list_store *source, const void *options,
+                              const struct operands *operands, const struct config *config,
+                              struct error *err);
+
+struct list_command {
+    const struct arguments_command *command;
+    void *options;             /* the command's own struct, zeroed */
+    const char *const *config; /* in it: the name of the configuration */
+    list_work *work;
+};
+
+/* Reads arguments and configuration, and does the work. */
+enum status list_command_run(const struct list_command *command, int argc, char **argv,
+                             struct error *err) MUST_USE;
 
 #endif

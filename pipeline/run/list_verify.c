@@ -153,21 +153,22 @@ static enum status verify(struct store *store, const struct options *options,
 {
     struct store_figures figures = store_figures(store);
     struct progress progress;
-    progress_init(&progress, stderr, isatty(STDERR_FILENO));
-    progress_begin(&progress,
-                   &(struct progress_task){"verifying", "records", 1,
-                                           figures.entries_live + figures.entries_withdrawn +
-                                               2 * figures.points});
-    const struct store_scan scan = list_store_scan(&progress, options->threads);
+    const struct progress_task task = {"verifying", "records", 1,
+                                       figures.entries_live + figures.entries_withdrawn +
+                                           2 * figures.points};
+    const struct store_scan scan = list_store_scan(&progress, stderr, &task, options->threads);
     enum status status = store_verify(store, &scan, verdict, err);
     progress_end(&progress);
     return status;
 }
 
-static enum status run(struct list_store *source, const struct options *options,
-                       const struct config *config, struct error *err)
+static enum status run(struct list_store *source, const void *state,
+                       const struct operands *operands, const struct config *config,
+                       struct error *err)
 {
+    const struct options *options = state;
     struct store *store = NULL;
+    (void)operands;
     TRY(list_store_open(source, config, options->store, err));
     TRY(list_store_inspect(source, &store, err));
     struct store_verdict *verdict = memory_new(1, sizeof *verdict);
@@ -184,16 +185,6 @@ static enum status run(struct list_store *source, const struct options *options,
 enum status command_list_verify(int argc, char **argv, struct error *err)
 {
     struct options options = {0};
-    struct operands operands;
-    struct config *config = NULL;
-    struct list_store source = {0};
-    TRY(arguments_parse(&command, argc, argv, &options, &operands, err));
-    if (operands.help_shown)
-        return STATUS_OK;
-    TRY(config_open(options.config, &config, err));
-    log_configure(config->log_level, config->log_json);
-    enum status status = run(&source, &options, config, err);
-    list_store_close(&source);
-    config_close(config);
-    return status;
+    const struct list_command list = {&command, &options, &options.config, run};
+    return list_command_run(&list, argc, argv, err);
 }

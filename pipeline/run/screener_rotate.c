@@ -14,6 +14,7 @@ static enum status open_next(struct next_list *next, struct error *err)
     char path[PATH_MAX];
     if (!rotation_path(config->store_path, path))
         return error_fail(err, EX_CONFIG, "store.path is too long");
+    TRY(store_check_place(config->store_path, err));
     TRY(store_key_open(screener->rotation.key_path, &next->key, err));
     TRY(store_open_movable(path, config->store_path, next->key,
                            rule_data_canonical_hash(screener->rules), config->workers + 1, &store,

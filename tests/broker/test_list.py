@@ -218,6 +218,18 @@ class InUse(Site):
         self.end(self.process)
         self.check_restore(kept, last)
 
+    def test_a_snapshot_on_another_file_system_is_a_copy(self):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+            kept = pathlib.Path(other) / "kept"
+            if os.stat(other).st_dev == os.stat(self.folder).st_dev:
+                self.skipTest(f"{other} is on the file system of {self.folder}")
+            self.list("snapshot", kept)
+            self.list("verify", "--store", kept)
+            self.assertEqual(os.listdir(other), ["kept"])
+            self.assertEqual(self.left_behind(), [])
+            told = json.loads(self.list("stat", "--json", "--store", kept))
+            self.assertEqual(told["offsets"], json.loads(self.list("stat", "--json"))["offsets"])
+
     def check_restore(self, kept, last):
         now = json.loads(self.list("stat", "--json"))
         self.assertGreater(sum(now["offsets"].values()), sum(kept["offsets"].values()))

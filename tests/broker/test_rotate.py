@@ -200,6 +200,17 @@ class Failures(Live):
         self.assertEqual(done.returncode, 69, done.stdout + done.stderr)
         return True
 
+    def test_a_store_behind_a_link_is_refused_before_anything_is_built(self):
+        self.stop()
+        self.store.symlink_to(self.store.rename(self.folder / "store-there"))
+        self.process = self.start()
+        wait_until(lambda: self.rotation().get("state") == "idle", self.log)
+        self.assertIn("is a symbolic link", self.rotate(code=78))
+        self.assertFalse(self.new_key.exists())
+        self.assertEqual(self.left(), ["store", "store-there"])
+        self.rotate_by_hand(self.new_key, "is a symbolic link")
+        self.goes_on()
+
     def test_a_key_the_process_cannot_read_changes_nothing(self):
         self.rotate_by_hand("/nowhere/store.key", "cannot be opened")
         self.goes_on()
@@ -211,20 +222,21 @@ class Failures(Live):
         self.rotate_by_hand(self.new_key, "store.rotated")
         self.goes_on()
 
+    def rotation(self):
+        """How far it is; {} while nobody answers."""
+        told = subprocess.run(["curl", "-sS", "--unix-socket", self.socket,
+                               "http://checkit/rotation"], capture_output=True, text=True,
+                              check=False, timeout=PATIENCE_S)
+        return json.loads(told.stdout) if told.returncode == 0 else {}
+
     def rotate_by_hand(self, key, said):
         asked = subprocess.run(["curl", "-sS", "-X", "POST", "--unix-socket", self.socket,
                                 f"http://checkit/rotate?key={key}"], capture_output=True,
                                text=True, check=True, timeout=PATIENCE_S)
         self.assertEqual(json.loads(asked.stdout)["state"] in ("asked", "following", "failed"),
                          True)
-
-        def state():
-            told = subprocess.run(["curl", "-sS", "--unix-socket", self.socket,
-                                   "http://checkit/rotation"], capture_output=True, text=True,
-                                  check=True, timeout=PATIENCE_S)
-            return (found := json.loads(told.stdout))["state"] == "failed" and found
-
-        self.assertIn(said, wait_until(state, self.log)["error"])
+        told = wait_until(lambda: (now := self.rotation())["state"] == "failed" and now, self.log)
+        self.assertIn(said, told["error"])
         self.assertTrue(re.search("rotation.*stays under its key", self.log()))
 
 

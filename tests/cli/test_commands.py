@@ -943,6 +943,16 @@ class List(Case):
         self.list("snapshot", self.folder, code=78,
                   error=f"'{self.folder}' is there already: name a new folder")
 
+    def test_a_snapshot_leaves_alone_what_another_one_copies(self):
+        self.make_key()
+        part = self.folder / "kept.part"
+        part.mkdir()
+        (part / "CURRENT").write_text("")
+        self.list("snapshot", self.folder / "kept", code=78,
+                  error=f"'{part}' is there: a snapshot is under way, or one was killed; then "
+                        "remove it")
+        self.assertTrue((part / "CURRENT").exists())
+
     def test_a_socket_nobody_listens_at_is_in_nobodys_way(self):
         self.make_key()
         with socket.socket(socket.AF_UNIX) as dead:

@@ -22,7 +22,7 @@ HEADER = "entry_id,op,revision,number,number_to,issuer,type,contributor\n"
 ROWS = 3000
 POINTS = ["import_made", "ingest_begun", "ingest_entries", "ingest_written", "ingest_half_in",
           "ingest_all_in", "ingest_done", "import_built", "import_complete",
-          "import_before_rename", "import_exchanged"]
+          "import_before_rename", "store_exchanged"]
 
 
 def number(i):
@@ -308,7 +308,7 @@ class Kills(Case):
         for point in POINTS:
             with self.subTest(point):
                 self.rotate(point=point, code=-signal.SIGKILL)
-                is_new = point == "import_exchanged"
+                is_new = point == "store_exchanged"
                 config, key = ((self.new_config, self.new_key) if is_new else
                                (self.config, self.old_key))
                 self.assertEqual(self.export(config), entries)

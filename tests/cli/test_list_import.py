@@ -21,7 +21,7 @@ HEADER = "entry_id,op,revision,number,number_to,issuer,type,contributor\n"
 ROWS = 3000
 POINTS = ["import_made", "ingest_begun", "ingest_entries", "ingest_written", "ingest_half_in",
           "ingest_all_in", "ingest_done", "import_built", "import_complete",
-          "import_before_rename", "import_exchanged"]
+          "import_before_rename", "store_exchanged"]
 
 
 def number(i):
@@ -264,10 +264,10 @@ class Places(Case):
         for point in POINTS:
             with self.subTest(point):
                 self.load("--replace", self.new, point=point, code=-signal.SIGKILL)
-                is_there = point == "import_exchanged"
+                is_there = point == "store_exchanged"
                 self.assertEqual(self.answers(numbers), new if is_there else old)
                 left = self.folder / "store.importing"
-                if point not in ("import_complete", "import_before_rename", "import_exchanged"):
+                if point not in ("import_complete", "import_before_rename", "store_exchanged"):
                     self.run_it("match", "--store", left, "--store-key", self.key, "--number",
                                 numbers[0], code=78)
                 self.load("--replace", self.new)
