@@ -31,7 +31,18 @@ class Live(Site):
         self.new_key = self.folder / "new.key"
         self.run_it()
 
+    def ask(self, path, *arguments):
+        done = subprocess.run(["curl", "-sS", *arguments, "--unix-socket", self.socket,
+                               f"http://checkit{path}"], capture_output=True, text=True,
+                              check=True, timeout=PATIENCE_S)
+        return json.loads(done.stdout)
+
+    def wait_until_it_screens(self):
+        """Before it does not rotate."""
+        wait_until(lambda: self.ask("/rotation")["state"] != "off", self.log)
+
     def rotate(self, *arguments, code=0, config=None, key=None):
+        self.wait_until_it_screens()
         return self.checkit("key", "rotate", "-c", config or self.config, "--new-store-key",
                             key or self.new_key, "-q", *arguments, code=code)
 
@@ -177,7 +188,7 @@ class Failures(Live):
                 wait_until(self.socket.exists, self.log)
                 wait_until(lambda: self.entry("end"), self.log)
                 self.new_key = self.folder / f"{point}.key"
-                wait_until(self.asked_in_vain, self.log)
+                self.rotate(code=69)
                 self.assertEqual(self.process.wait(PATIENCE_S), -signal.SIGKILL)
                 self.process = self.start()
                 self.wait_for("end")
@@ -191,15 +202,6 @@ class Failures(Live):
                 self.process = self.start()
                 self.wait_for("end")
 
-    def asked_in_vain(self):
-        """Whether it was killed over it. Until it screens it refuses, and may be asked again; once
-        it is gone it may not: then the command would rotate by itself."""
-        done = subprocess.run([CHECKIT, "key", "rotate", "-c", str(self.config), "-q",
-                               "--new-store-key", str(self.new_key)], capture_output=True,
-                              text=True, timeout=PATIENCE_S)
-        self.assertEqual(done.returncode, 69, done.stdout + done.stderr)
-        return "has not taken the new key" not in done.stderr
-
     def test_a_key_the_process_cannot_read_changes_nothing(self):
         self.rotate_by_hand("/nowhere/store.key", "cannot be opened")
         self.goes_on()
@@ -212,19 +214,14 @@ class Failures(Live):
         self.goes_on()
 
     def rotate_by_hand(self, key, said):
-        asked = subprocess.run(["curl", "-sS", "-X", "POST", "--unix-socket", self.socket,
-                                f"http://checkit/rotate?key={key}"], capture_output=True,
-                               text=True, check=True, timeout=PATIENCE_S)
-        self.assertEqual(json.loads(asked.stdout)["state"] in ("asked", "following", "failed"),
-                         True)
+        self.wait_until_it_screens()
+        self.assertIn(self.ask(f"/rotate?key={key}", "-X", "POST")["state"],
+                      ("asked", "following", "failed"))
 
-        def state():
-            told = subprocess.run(["curl", "-sS", "--unix-socket", self.socket,
-                                   "http://checkit/rotation"], capture_output=True, text=True,
-                                  check=True, timeout=PATIENCE_S)
-            return (found := json.loads(told.stdout))["state"] == "failed" and found
+        def failed():
+            return (found := self.ask("/rotation"))["state"] == "failed" and found
 
-        self.assertIn(said, wait_until(state, self.log)["error"])
+        self.assertIn(said, wait_until(failed, self.log)["error"])
         self.assertTrue(re.search("rotation.*stays under its key", self.log()))
 
 
