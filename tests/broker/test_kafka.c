@@ -294,6 +294,17 @@ static void wait_owned(struct member *member, uint32_t owned)
     }
 }
 
+/* Each of two members has its half. */
+static void wait_shared(struct member *a, struct member *b)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
+    while (a->owned != 3 || b->owned != 3) {
+        step(a);
+        step(b);
+        cr_assert(clock_monotonic_ns() < deadline_ns, "%u and %u", a->owned, b->owned);
+    }
+}
+
 /* Joins, alone, and has read nothing when this returns. */
 static void join_alone(struct member *member)
 {
@@ -1093,12 +1104,7 @@ Test(kafka, members_that_come_and_go_miss_nothing)
         produce_numbers("events", p, 0, RECORDS);
     step(&a);
     join(&b, 1);
-    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
-    while (a.owned != 3 || b.owned != 3) {
-        step(&a);
-        step(&b);
-        cr_assert(clock_monotonic_ns() < deadline_ns, "%u and %u", a.owned, b.owned);
-    }
+    wait_shared(&a, &b);
     for (int32_t p = 0; p < PARTITIONS; p++) {
         cr_assert_neq(a.owns[0][p], b.owns[0][p]);
         produce_numbers("events", p, RECORDS, RECORDS);
@@ -1114,6 +1120,7 @@ Test(kafka, members_that_come_and_go_miss_nothing)
     kafka_consumer_close(b.consumer);
     wait_owned(&a, 6);
     cr_assert(a.revoked_calls == 1 || a.refused > 0);
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
     for (int32_t p = 0; p < PARTITIONS; p++) {
         while (position_of(a.consumer, 0, p) < 2 * RECORDS) {
             step(&a);
@@ -1137,12 +1144,7 @@ Test(kafka, partition_paused_when_given_up_is_not_paused_when_it_comes_back)
     struct error err = {0};
     cr_assert_eq(kafka_pause(a.consumer, all, 6, &err), STATUS_OK, "%s", err.text);
     join(&b, 1);
-    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
-    while (a.owned != 3 || b.owned != 3) {
-        step(&a);
-        step(&b);
-        cr_assert(clock_monotonic_ns() < deadline_ns, "%u and %u", a.owned, b.owned);
-    }
+    wait_shared(&a, &b);
     int32_t moved = 0;
     while (a.owns[0][moved])
         moved++;
