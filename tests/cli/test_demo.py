@@ -71,10 +71,11 @@ class Demo(unittest.TestCase):
         self.finds_all("--events", 1000, "--entries", 1, "--seed", 6)
 
     def test_interrupted_it_leaves_nothing_behind(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            process = self.start("--events", 200000, "--entries", 1000)
+        """Before it screens, and while it does: seconds are left for either."""
+        for number, said in ((signal.SIGINT, "list"), (signal.SIGTERM, "banking")):
+            process = self.start("--events", 600000, "--entries", 1000)
             for line in process.stdout:
-                if line.startswith("banking"):  # what comes next takes seconds
+                if line.startswith(said):
                     break
             self.assertEqual(len(self.left_behind()), 1)
             process.send_signal(number)
