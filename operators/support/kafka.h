@@ -151,10 +151,10 @@ enum { KAFKA_AT_END = -1, KAFKA_AT_BEGINNING = -2 };
 enum status kafka_offsets_at(struct kafka_consumer *consumer, struct kafka_position *positions,
                              uint32_t count, int64_t time_ms, struct error *err) MUST_USE;
 
-/* Committed offsets of the group; KAFKA_OFFSET_NONE where there is none. Waits for the broker, 2 s.
- */
+/* Committed offsets of the group; KAFKA_OFFSET_NONE where there is none. Waits for the broker, at
+ * most timeout_ms. */
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
-                            uint32_t count, struct error *err) MUST_USE;
+                            uint32_t count, uint32_t timeout_ms, struct error *err) MUST_USE;
 
 /* How many partitions a topic has; 0 when it does not exist. Waits for the broker. */
 enum status kafka_partitions(struct kafka_consumer *consumer, uint16_t topic, uint32_t *count,

@@ -7,7 +7,6 @@
 
 enum {
     ANSWER_MS = 10000, /* one question to the brokers */
-    COMMITTED_MS = 2000,
     SEEK_MS = 5000
 };
 
@@ -312,12 +311,12 @@ enum status kafka_offsets_at(struct kafka_consumer *consumer, struct kafka_posit
 }
 
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
-                            uint32_t count, struct error *err)
+                            uint32_t count, uint32_t timeout_ms, struct error *err)
 {
     if (count == 0)
         return STATUS_OK;
     rd_kafka_topic_partition_list_t *list = kafka_list_of(consumer, positions, count, false);
-    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client, list, COMMITTED_MS);
+    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client, list, (int)timeout_ms);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = kafka_first_error(list);
     for (uint32_t i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < count; i++) {

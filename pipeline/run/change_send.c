@@ -8,8 +8,9 @@
 
 enum {
     RECORDS_BETWEEN_LOOKS = 1024,
-    WAIT_MS = 100, /* for reports, before the next look */
-    SETTLE_MS = 2000,
+    WAIT_MS = 100,             /* for reports, before the next look */
+    SETTLE_MS = 2000,          /* for a broker that may be away */
+    SETTLE_REFUSED_MS = 10000, /* for the others, when one was refused */
     REASON_SIZE = 256,
 };
 
@@ -115,7 +116,8 @@ static enum status give_up(struct sender *sender, struct error *err)
 {
     const struct error reason = *err;
     struct error ignored;
-    (void)!kafka_flush(sender->producer, SETTLE_MS, &ignored);
+    uint32_t settle_ms = sender->has_failed ? SETTLE_REFUSED_MS : SETTLE_MS;
+    (void)!kafka_flush(sender->producer, settle_ms, &ignored);
     return error_fail(err, reason.exit_code,
                       "%" PRIu64 " of %" PRIu64 " changes were delivered to %s: %.*s; send all "
                       "again, those that are there do no harm",

@@ -16,7 +16,7 @@
 #include "pipeline/run/since.h"
 #include "pipeline/run/topic_reader.h"
 
-enum { STEP_MS = 200 };
+enum { STEP_MS = 200, ANSWER_MS = 10000 };
 
 struct options {
     const char *config;
@@ -91,7 +91,7 @@ static enum status add_committed(struct job *job, struct kafka_consumer *reader,
                                  struct kafka_position *positions, uint32_t count,
                                  struct error *err)
 {
-    TRY(kafka_committed(reader, positions, count, err));
+    TRY(kafka_committed(reader, positions, count, ANSWER_MS, err));
     job->committed =
         memory_resize(job->committed, job->committed_count + count, sizeof *job->committed);
     for (uint32_t i = 0; i < count; i++) {

@@ -13,6 +13,7 @@
 
 enum {
     WAIT_MS = 20,
+    COMMITTED_MS = 2000,
     STOP_DEADLINE_MS = 4000,
     ENDS_MAX = INPUTS_MAX * 1024,
     REBUILDS_MAX = 1, /* of the store in one start: a second time means something else is wrong */
@@ -398,7 +399,7 @@ static enum status ends_are_committed(struct screener *screener, bool *are, stru
     struct kafka_position *asked = memory_new(count, sizeof *asked);
     for (uint32_t i = 0; i < count; i++)
         asked[i] = screener->ends[i].position;
-    enum status status = kafka_committed(screener->asker, asked, count, err);
+    enum status status = kafka_committed(screener->asker, asked, count, COMMITTED_MS, err);
     *are = status == STATUS_OK;
     for (uint32_t i = 0; i < count; i++)
         *are = *are && asked[i].offset >= screener->ends[i].position.offset;

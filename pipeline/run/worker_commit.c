@@ -321,7 +321,7 @@ static enum status ask_committed(struct worker *worker, uint32_t *count, struct 
             worker->positions[(*count)++] =
                 (struct kafka_position){slot->input, slot->partition, KAFKA_OFFSET_NONE};
     }
-    return kafka_committed(worker->consumer, worker->positions, *count, err);
+    return kafka_committed(worker->consumer, worker->positions, *count, WORKER_COMMITTED_MS, err);
 }
 
 static struct ledger_slot *slot_of(struct worker *worker, const struct kafka_position *position)

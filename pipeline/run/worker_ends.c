@@ -71,7 +71,8 @@ static enum status note_ends_of_others(struct worker *worker, struct error *err)
     }
     if (count == 0)
         return STATUS_OK;
-    enum status status = kafka_committed(worker->consumer, worker->positions, count, err);
+    enum status status =
+        kafka_committed(worker->consumer, worker->positions, count, WORKER_COMMITTED_MS, err);
     if (status != STATUS_OK)
         return status == STATUS_FAIL ? status : STATUS_OK; /* asked again in a second */
     uint32_t next = 0;                                     /* positions are in the order of ends */

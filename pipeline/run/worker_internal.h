@@ -13,6 +13,7 @@ enum {
     WORKER_FEED_PARTITIONS_MAX = 1024,
     WORKER_RECEIPT_BYTES_MAX = 64 * 1024,
     WORKER_BLOCKED_POLL_MS = 5,
+    WORKER_COMMITTED_MS = 2000, /* a question about commits; nothing is screened meanwhile */
     NS_PER_MS = 1000000,
 };
 

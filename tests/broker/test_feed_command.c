@@ -416,7 +416,8 @@ Test(feed_command, no_delivery_in_time_gives_up)
                      "again, those that are there do no harm");
 }
 
-Test(feed_command, a_record_above_the_limit_is_told)
+/* Of two changes the second is larger than the client lets through. */
+static void expect_one_too_large(void)
 {
     enum { HYPHENS = 1000 };
     char text[TEXT_BYTES] = "entry_id,number,issuer,contributor\nE-1,AB100,FRA,F\nE-2,AB";
@@ -432,6 +433,19 @@ Test(feed_command, a_record_above_the_limit_is_told)
     cr_assert_str_eq(err.text,
                      "1 of 2 changes were delivered to document-changes: Broker: Message size too "
                      "large; send all again, those that are there do no harm");
+}
+
+Test(feed_command, a_record_above_the_limit_is_told)
+{
+    expect_one_too_large();
+}
+
+Test(feed_command, what_is_on_its_way_while_another_is_refused_is_waited_for)
+{
+    enum { SECONDS_MS = 3000 };
+    rd_kafka_mock_broker_push_request_error_rtts(kafka_mock_cluster(mock), 1, API_PRODUCE, 1,
+                                                 RD_KAFKA_RESP_ERR_NO_ERROR, SECONDS_MS);
+    expect_one_too_large();
 }
 
 Test(feed_command, a_signal_ends_the_sending)

@@ -8,11 +8,11 @@
 #include "operators/support/kafka_internal.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
+#include "tests/broker/mock_requests.h"
 
 enum {
     PATIENCE_MS = 30000, /* only a failing test waits so long */
     POLL_MS = 100,
-    COMMIT_MS = 5000,
     PARTITIONS_MAX = 8,
     OFFSETS_MAX = 1024,
     API_PRODUCE = 0,
@@ -236,7 +236,7 @@ static void on_revoked(void *state, const struct kafka_position *positions, uint
     memcpy(now, positions, count * sizeof *now);
     cr_assert_eq(kafka_position(member->consumer, now, count, &err), STATUS_OK);
     if (member->commits && !lost) {
-        enum status status = kafka_commit(member->consumer, now, count, COMMIT_MS, &err);
+        enum status status = kafka_commit(member->consumer, now, count, PATIENCE_MS, &err);
         cr_assert(status == STATUS_OK || status == STATUS_ABORT, "%s", err.text);
         member->refused += status == STATUS_ABORT;
     }
@@ -291,6 +291,17 @@ static void wait_owned(struct member *member, uint32_t owned)
     while (member->owned != owned) {
         step(member);
         cr_assert(clock_monotonic_ns() < deadline_ns, "owns %u", member->owned);
+    }
+}
+
+/* Each of two members has its half. */
+static void wait_shared(struct member *a, struct member *b)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
+    while (a->owned != 3 || b->owned != 3) {
+        step(a);
+        step(b);
+        cr_assert(clock_monotonic_ns() < deadline_ns, "%u and %u", a->owned, b->owned);
     }
 }
 
@@ -852,10 +863,11 @@ Test(kafka, committed_offset_beats_start)
     join_alone(&first);
     struct kafka_position positions[] = {{0, 0, 7}, {0, 1, KAFKA_OFFSET_NONE}};
     struct error err = {0};
-    cr_assert_eq(kafka_commit(first.consumer, positions, 2, COMMIT_MS, &err), STATUS_OK, "%s",
+    cr_assert_eq(kafka_commit(first.consumer, positions, 2, PATIENCE_MS, &err), STATUS_OK, "%s",
                  err.text);
     positions[0].offset = 0;
-    cr_assert_eq(kafka_committed(first.consumer, positions, 2, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(kafka_committed(first.consumer, positions, 2, PATIENCE_MS, &err), STATUS_OK, "%s",
+                 err.text);
     cr_assert_eq(positions[0].offset, 7);
     cr_assert_eq(positions[1].offset, KAFKA_OFFSET_NONE);
     kafka_consumer_close(first.consumer);
@@ -879,7 +891,7 @@ Test(kafka, commit_in_the_background_arrives)
     position.offset = KAFKA_OFFSET_NONE;
     uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
     while (position.offset != 5 && clock_monotonic_ns() < deadline_ns)
-        cr_assert_eq(kafka_committed(member.consumer, &position, 1, &err), STATUS_OK);
+        cr_assert_eq(kafka_committed(member.consumer, &position, 1, PATIENCE_MS, &err), STATUS_OK);
     cr_assert_eq(position.offset, 5);
     while (kafka_commits_waiting(member.consumer) > 0 && clock_monotonic_ns() < deadline_ns)
         step(&member);
@@ -906,21 +918,9 @@ Test(kafka, commit_that_failed_in_the_background_is_told_once)
     kafka_consumer_close(member.consumer);
 }
 
-static bool was_asked(int16_t api)
-{
-    size_t count = 0;
-    bool was = false;
-    rd_kafka_mock_request_t **requests =
-        rd_kafka_mock_get_requests(kafka_mock_cluster(fixture.mock), &count);
-    for (size_t i = 0; i < count; i++)
-        was = was || rd_kafka_mock_request_api_key(requests[i]) == api;
-    rd_kafka_mock_request_destroy_array(requests, count);
-    return was;
-}
-
 static void *stop_once_asking(void *stop)
 {
-    while (!was_asked(API_OFFSET_FETCH))
+    while (!mock_was_asked(kafka_mock_cluster(fixture.mock), API_OFFSET_FETCH))
         clock_sleep_ms(10);
     atomic_store((_Atomic bool *)stop, true);
     return NULL;
@@ -928,7 +928,7 @@ static void *stop_once_asking(void *stop)
 
 Test(kafka, consumer_to_be_closed_stops_asking_for_offsets)
 {
-    rd_kafka_resp_err_t busy[100];
+    rd_kafka_resp_err_t busy[1000]; /* more than it asks for until it is stopped */
     for (size_t i = 0; i < sizeof busy / sizeof *busy; i++)
         busy[i] = RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
     rd_kafka_mock_push_request_errors_array(kafka_mock_cluster(fixture.mock), API_OFFSET_FETCH,
@@ -953,7 +953,7 @@ Test(kafka, commit_of_nothing_is_fine)
     struct kafka_consumer *reader = open_reader();
     struct kafka_position position = {0, 0, KAFKA_OFFSET_NONE};
     struct error err = {0};
-    cr_assert_eq(kafka_commit(reader, &position, 1, COMMIT_MS, &err), STATUS_OK);
+    cr_assert_eq(kafka_commit(reader, &position, 1, PATIENCE_MS, &err), STATUS_OK);
     cr_assert_eq(kafka_commit(reader, &position, 0, 0, &err), STATUS_OK);
     kafka_consumer_close(reader);
 }
@@ -974,7 +974,7 @@ Test(kafka, commit_after_the_group_moved_on_is_void)
                                           cases[i].code);
         struct kafka_position position = {0, 0, 1};
         struct error err = {0};
-        cr_assert_eq(kafka_commit(member.consumer, &position, 1, COMMIT_MS, &err), STATUS_ABORT,
+        cr_assert_eq(kafka_commit(member.consumer, &position, 1, PATIENCE_MS, &err), STATUS_ABORT,
                      "%s", err.text);
         kafka_consumer_close(member.consumer);
     }
@@ -988,7 +988,7 @@ Test(kafka, commit_without_broker_gives_up_in_time)
     struct kafka_position position = {0, 0, 1};
     struct error err = {0};
     uint64_t began_ns = clock_monotonic_ns();
-    cr_assert_eq(kafka_commit(member.consumer, &position, 1, COMMIT_MS, &err), STATUS_RETRY, "%s",
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, POLL_MS, &err), STATUS_RETRY, "%s",
                  err.text);
     cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
     rd_kafka_mock_broker_set_up(kafka_mock_cluster(fixture.mock), 1);
@@ -1104,12 +1104,7 @@ Test(kafka, members_that_come_and_go_miss_nothing)
         produce_numbers("events", p, 0, RECORDS);
     step(&a);
     join(&b, 1);
-    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
-    while (a.owned != 3 || b.owned != 3) {
-        step(&a);
-        step(&b);
-        cr_assert(clock_monotonic_ns() < deadline_ns, "%u and %u", a.owned, b.owned);
-    }
+    wait_shared(&a, &b);
     for (int32_t p = 0; p < PARTITIONS; p++) {
         cr_assert_neq(a.owns[0][p], b.owns[0][p]);
         produce_numbers("events", p, RECORDS, RECORDS);
@@ -1120,11 +1115,12 @@ Test(kafka, members_that_come_and_go_miss_nothing)
     for (uint32_t p = 0; p < PARTITIONS; p++)
         positions[p] = (struct kafka_position){0, (int32_t)p, KAFKA_OFFSET_NONE};
     cr_assert_eq(kafka_position(b.consumer, positions, PARTITIONS, &err), STATUS_OK);
-    cr_assert_eq(kafka_commit(b.consumer, positions, PARTITIONS, COMMIT_MS, &err), STATUS_OK, "%s",
-                 err.text);
+    cr_assert_eq(kafka_commit(b.consumer, positions, PARTITIONS, PATIENCE_MS, &err), STATUS_OK,
+                 "%s", err.text);
     kafka_consumer_close(b.consumer);
     wait_owned(&a, 6);
     cr_assert(a.revoked_calls == 1 || a.refused > 0);
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
     for (int32_t p = 0; p < PARTITIONS; p++) {
         while (position_of(a.consumer, 0, p) < 2 * RECORDS) {
             step(&a);
@@ -1148,12 +1144,7 @@ Test(kafka, partition_paused_when_given_up_is_not_paused_when_it_comes_back)
     struct error err = {0};
     cr_assert_eq(kafka_pause(a.consumer, all, 6, &err), STATUS_OK, "%s", err.text);
     join(&b, 1);
-    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
-    while (a.owned != 3 || b.owned != 3) {
-        step(&a);
-        step(&b);
-        cr_assert(clock_monotonic_ns() < deadline_ns, "%u and %u", a.owned, b.owned);
-    }
+    wait_shared(&a, &b);
     int32_t moved = 0;
     while (a.owns[0][moved])
         moved++;
@@ -1175,7 +1166,7 @@ Test(kafka, reader_beside_the_group_changes_nothing_in_it)
     kafka_consumer_close(reader);
     struct kafka_position position = {0, 0, 0};
     struct error err = {0};
-    cr_assert_eq(kafka_committed(member.consumer, &position, 1, &err), STATUS_OK);
+    cr_assert_eq(kafka_committed(member.consumer, &position, 1, PATIENCE_MS, &err), STATUS_OK);
     cr_assert_eq(position.offset, KAFKA_OFFSET_NONE);
     step(&member);
     cr_assert_eq(member.revoked_calls, 0);
@@ -1262,7 +1253,7 @@ Test(kafka, questions_about_the_inputs_need_no_member)
     cr_assert_eq(kafka_ends(asker, asked, 2, PATIENCE_MS, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(asked[0].offset, 0);
     cr_assert_eq(asked[1].offset, 3);
-    cr_assert_eq(kafka_committed(asker, asked, 2, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(kafka_committed(asker, asked, 2, PATIENCE_MS, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(asked[0].offset, KAFKA_OFFSET_NONE);
     cr_assert_eq(asked[1].offset, 2);
     kafka_consumer_close(asker);

@@ -8,10 +8,11 @@
 #include "operators/support/kafka_internal.h"
 #include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
+#include "tests/broker/mock_requests.h"
 
 enum {
     PATIENCE_MS = 30000, /* only a failing test waits so long */
-    ANSWER_MS = 5000,
+    SHORT_MS = 200,
     NAME_SIZE = 128,
     REFUSALS_MANY = 1000,
     API_PRODUCE = 0,
@@ -113,20 +114,25 @@ static void set_up(void)
     open_clients();
 }
 
-/* The consumer asks to join the group and is put off, until let_in(). */
-static void set_up_outside(void)
+/* Who asks this is told to come again, until let_go(). */
+static void hold_back(int16_t api)
 {
     rd_kafka_resp_err_t refusals[REFUSALS_MANY];
     for (uint32_t i = 0; i < REFUSALS_MANY; i++)
         refusals[i] = RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
-    open_mock();
-    rd_kafka_mock_push_request_errors_array(cluster, API_JOIN_GROUP, REFUSALS_MANY, refusals);
-    open_clients();
+    rd_kafka_mock_push_request_errors_array(cluster, api, REFUSALS_MANY, refusals);
 }
 
-static void let_in(void)
+static void let_go(int16_t api)
 {
-    rd_kafka_mock_clear_request_errors(cluster, API_JOIN_GROUP);
+    rd_kafka_mock_clear_request_errors(cluster, api);
+}
+
+static void set_up_outside(void)
+{
+    open_mock();
+    hold_back(API_JOIN_GROUP);
+    open_clients();
 }
 
 static void tear_down(void)
@@ -154,14 +160,14 @@ static enum status commit(int64_t offset, uint32_t timeout_ms)
     return kafka_transaction_commit(producer, consumer, &position, 1, timeout_ms, &err);
 }
 
-/* Until it is done: an answer may be slow. */
+/* Until it is done: what passes is asked for again. */
 static enum status abort_transaction(void)
 {
     uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
     enum status status = STATUS_RETRY;
     while (status == STATUS_RETRY && clock_monotonic_ns() < deadline_ns) {
         err = (struct error){0};
-        status = kafka_transaction_abort(producer, ANSWER_MS, &err);
+        status = kafka_transaction_abort(producer, PATIENCE_MS, &err);
     }
     return status;
 }
@@ -195,14 +201,14 @@ static void expect_another(int64_t offset)
     uint32_t before = reported[KAFKA_DELIVERED];
     cr_expect_not(kafka_transaction_is_open(producer));
     cr_assert_eq(produce(), STATUS_OK, "%s", err.text);
-    cr_assert_eq(commit(offset, ANSWER_MS), STATUS_OK, "%s", err.text);
+    cr_assert_eq(commit(offset, PATIENCE_MS), STATUS_OK, "%s", err.text);
     cr_expect_eq(reported[KAFKA_DELIVERED], before + 1);
 }
 
 Test(kafka_transactions, commit_takes_messages_and_positions_along)
 {
     begin();
-    cr_assert_eq(commit(7, ANSWER_MS), STATUS_OK, "%s", err.text);
+    cr_assert_eq(commit(7, PATIENCE_MS), STATUS_OK, "%s", err.text);
     cr_expect_eq(reported[KAFKA_DELIVERED], 1, "all reports have come");
     expect_another(8);
 }
@@ -219,8 +225,9 @@ Test(kafka_transactions, positions_alone_are_a_transaction_and_nothing_is_none)
 {
     cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
     poll_until_assigned();
-    cr_assert_eq(kafka_transaction_commit(producer, consumer, NULL, 0, ANSWER_MS, &err), STATUS_OK);
-    cr_assert_eq(commit(5, ANSWER_MS), STATUS_OK, "%s", err.text);
+    cr_assert_eq(kafka_transaction_commit(producer, consumer, NULL, 0, PATIENCE_MS, &err),
+                 STATUS_OK);
+    cr_assert_eq(commit(5, PATIENCE_MS), STATUS_OK, "%s", err.text);
 }
 
 Test(kafka_transactions, passing_errors_are_waited_for)
@@ -234,7 +241,7 @@ Test(kafka_transactions, passing_errors_are_waited_for)
     rd_kafka_mock_push_request_errors(cluster, API_END_TXN, 1,
                                       RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS);
     cr_assert_eq(produce(), STATUS_OK, "%s", err.text); /* it asks for its partition at once */
-    cr_assert_eq(commit(7, ANSWER_MS), STATUS_OK, "%s", err.text);
+    cr_assert_eq(commit(7, PATIENCE_MS), STATUS_OK, "%s", err.text);
 }
 
 /* --- abort --- */
@@ -244,7 +251,7 @@ Test(kafka_transactions, group_that_has_moved_on_aborts)
     begin();
     rd_kafka_mock_push_request_errors(cluster, API_TXN_OFFSET_COMMIT, 1,
                                       RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
-    cr_assert_eq(commit(7, ANSWER_MS), STATUS_ABORT, "%s", err.text);
+    cr_assert_eq(commit(7, PATIENCE_MS), STATUS_ABORT, "%s", err.text);
     cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
     expect_another(8);
 }
@@ -253,10 +260,10 @@ Test(kafka_transactions, who_is_no_member_commits_nothing, .init = set_up_outsid
 {
     cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
     cr_assert_eq(produce(), STATUS_OK, "%s", err.text);
-    cr_assert_eq(commit(7, ANSWER_MS), STATUS_ABORT);
+    cr_assert_eq(commit(7, PATIENCE_MS), STATUS_ABORT);
     cr_expect_not_null(strstr(err.text, "no member of the group"), "%s", err.text);
     cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
-    let_in();
+    let_go(API_JOIN_GROUP);
     poll_until_assigned();
     expect_another(8);
 }
@@ -268,21 +275,26 @@ Test(kafka_transactions, message_that_is_refused_aborts)
     rd_kafka_mock_push_request_errors(cluster, API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     cr_assert_eq(produce(), STATUS_OK, "%s", err.text);
-    cr_assert_eq(commit(7, ANSWER_MS), STATUS_ABORT, "%s", err.text);
+    cr_assert_eq(commit(7, PATIENCE_MS), STATUS_ABORT, "%s", err.text);
     cr_expect_eq(reported[KAFKA_TOO_LARGE], 1);
     cr_expect_eq(produce(), STATUS_ABORT, "it takes nothing more");
     cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
     /* librdkafka finds a gap among the numbers of its messages, once, and begins a new series. */
     cr_assert_eq(produce(), STATUS_OK, "%s", err.text);
-    if (commit(7, ANSWER_MS) == STATUS_ABORT)
+    if (commit(7, PATIENCE_MS) == STATUS_ABORT)
         cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
     expect_another(8);
 }
 
-static void delay_end(uint32_t delay_ms)
+/* With its positions, and asked for when this returns; the broker was told not to answer. */
+static void commit_in_vain(int64_t offset)
 {
-    rd_kafka_mock_broker_push_request_error_rtts(cluster, 1, API_END_TXN, 1,
-                                                 RD_KAFKA_RESP_ERR_NO_ERROR, (int)delay_ms);
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
+    rd_kafka_mock_start_request_tracking(cluster);
+    while (!mock_was_asked(cluster, API_END_TXN)) {
+        cr_assert_eq(commit(offset, SHORT_MS), STATUS_RETRY, "%s", err.text);
+        cr_assert(clock_monotonic_ns() < deadline_ns);
+    }
 }
 
 Test(kafka_transactions, commit_answered_late_is_asked_for_again)
@@ -290,10 +302,11 @@ Test(kafka_transactions, commit_answered_late_is_asked_for_again)
     begin();
     char before[NAME_SIZE];
     name_client(before);
-    delay_end(2000);
-    cr_assert_eq(commit(7, 500), STATUS_RETRY, "%s", err.text);
+    hold_back(API_END_TXN);
+    commit_in_vain(7);
     cr_assert(kafka_transaction_is_open(producer));
-    cr_assert_eq(commit(7, ANSWER_MS), STATUS_OK, "%s", err.text);
+    let_go(API_END_TXN);
+    cr_assert_eq(commit(7, PATIENCE_MS), STATUS_OK, "%s", err.text);
     expect_another(8);
     cr_assert_eq(abort_transaction(), STATUS_OK);
     expect_client(before, true); /* there is nothing in doubt */
@@ -305,8 +318,9 @@ Test(kafka_transactions, commit_without_an_answer_is_settled_by_a_new_client)
     begin();
     char before[NAME_SIZE];
     name_client(before);
-    delay_end(4000);
-    cr_assert_eq(commit(7, 500), STATUS_RETRY, "%s", err.text);
+    rd_kafka_mock_broker_push_request_error_rtts(cluster, 1, API_END_TXN, 1,
+                                                 RD_KAFKA_RESP_ERR_NO_ERROR, 2 * PATIENCE_MS);
+    commit_in_vain(7);
     cr_expect_eq(produce(), STATUS_ABORT, "it takes nothing more");
     cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
     expect_client(before, false);
@@ -319,7 +333,7 @@ Test(kafka_transactions, client_that_can_do_no_more_is_replaced)
     char before[NAME_SIZE];
     name_client(before);
     rd_kafka_mock_push_request_errors(cluster, API_END_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
-    cr_assert_eq(commit(7, ANSWER_MS), STATUS_ABORT, "%s", err.text);
+    cr_assert_eq(commit(7, PATIENCE_MS), STATUS_ABORT, "%s", err.text);
     cr_expect_eq(kafka_producer_poll(producer, 0, &err), STATUS_ABORT);
     cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
     expect_client(before, false);
@@ -341,7 +355,7 @@ Test(kafka_transactions, id_that_was_taken_over_ends_it)
     begin();
     rd_kafka_mock_push_request_errors(cluster, API_END_TXN, 1,
                                       RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
-    expect_fenced(commit(7, ANSWER_MS));
+    expect_fenced(commit(7, PATIENCE_MS));
     expect_fenced(kafka_producer_poll(producer, 0, &err));
     expect_fenced(abort_transaction());
 }
@@ -353,7 +367,7 @@ Test(kafka_transactions, transaction_open_for_too_long_is_not_taken_for_another_
     producer->began_ns -= UINT64_C(1000000) * kafka_transaction_lasts_ms(producer) / 2;
     rd_kafka_mock_push_request_errors(cluster, API_END_TXN, 1,
                                       RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
-    cr_assert_eq(commit(7, ANSWER_MS), STATUS_ABORT, "%s", err.text);
+    cr_assert_eq(commit(7, PATIENCE_MS), STATUS_ABORT, "%s", err.text);
     cr_expect_not_null(strstr(err.text, "open for too long"), "%s", err.text);
     cr_assert_eq(abort_transaction(), STATUS_OK, "%s", err.text);
     expect_another(8);
@@ -366,7 +380,7 @@ Test(kafka_transactions, topic_that_may_not_be_written_ends_it)
     rd_kafka_mock_push_request_errors(cluster, API_ADD_PARTITIONS_TO_TXN, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     cr_assert_eq(produce(), STATUS_OK, "%s", err.text);
-    cr_assert_eq(commit(7, ANSWER_MS), STATUS_FAIL, "%s", err.text);
+    cr_assert_eq(commit(7, PATIENCE_MS), STATUS_FAIL, "%s", err.text);
     cr_expect_eq(err.exit_code, EX_UNAVAILABLE);
 }
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "operators/support/kafka_internal.h"
-#include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/run/lag.h"
+#include "tests/broker/stopped_clock.h"
 
 enum { PATIENCE_MS = 30000, POLL_MS = 20, PARTITIONS = 3, CAPACITY = 8 };
 
@@ -180,8 +180,10 @@ Test(lag, positions_are_told_at_once_and_ends_when_they_are_known)
     struct lag_partition told[CAPACITY];
     cr_assert_eq(lag_read(lag, told, CAPACITY), 0);
     produce(0, 5);
+    stopped_at_ns = clock_monotonic_ns();
     cr_assert(lag_begin(lag));
     cr_assert_not(lag_begin(lag), "a second has not passed");
+    stopped_at_ns = 0;
     tell(lag, 2, true);
     cr_assert_eq(lag_read(lag, told, CAPACITY), PARTITIONS);
     cr_assert_eq(told[1].partition, 1);
@@ -255,13 +257,14 @@ Test(lag, clients_tell_their_figures)
     cr_assert(kafka_consumer_statistics(reader, &statistics), "the newest stays");
     cr_assert(statistics.received_bytes >= received_bytes);
 
-    for (rounds = 0; !kafka_producer_statistics(producer, &statistics) || !find_up(&statistics);
+    /* The newest may be of when the messages were on their way. */
+    for (rounds = 0; !kafka_producer_statistics(producer, &statistics) || !find_up(&statistics) ||
+                     statistics.queued_messages > 0;
          rounds++) {
         cr_assert(rounds < PATIENCE_MS / POLL_MS);
         cr_assert_eq(kafka_producer_poll(producer, POLL_MS, &err), STATUS_OK, "%s", err.text);
     }
     cr_assert(find_up(&statistics)->rtt_p99_s >= 0);
-    cr_assert_eq(statistics.queued_messages, 0);
 }
 
 Test(lag, what_a_consumer_read_ahead_is_counted)
@@ -272,7 +275,9 @@ Test(lag, what_a_consumer_read_ahead_is_counted)
     produce(0, WAITING);
     struct kafka_position first = {0, 0, 0};
     cr_assert_eq(kafka_assign(reader, &first, 1, &err), STATUS_OK, "%s", err.text);
-    for (int rounds = 0; statistics.fetched_messages == 0; rounds++) {
+    /* All of them wait, as long as none is taken. */
+    for (int rounds = 0; statistics.fetched_messages == 0 || statistics.fetched_messages == WAITING;
+         rounds++) {
         cr_assert(rounds < WAITING, "all read, and it told of none that waited");
         struct record record;
         uint32_t count = 0;

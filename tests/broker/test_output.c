@@ -3,14 +3,13 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "operators/support/kafka_internal.h"
 #include "operators/support/wire.h"
 #include "pipeline/base/assets.h"
-#include "pipeline/base/clock.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/run/output.h"
+#include "tests/broker/stopped_clock.h"
 #include "tests/unit/temp_folder.h"
 
 enum {
@@ -21,38 +20,6 @@ enum {
     SCHEMA_ID = 3,
     API_PRODUCE = 0
 };
-
-/* --- a clock that a test may stop --- */
-
-static _Atomic uint64_t stopped_at_ns; /* 0: it runs */
-
-static uint64_t read_ns(clockid_t id)
-{
-    struct timespec now;
-    (void)clock_gettime(id, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-uint64_t clock_monotonic_ns(void)
-{
-    uint64_t stopped_ns = stopped_at_ns;
-    return stopped_ns ? stopped_ns : read_ns(CLOCK_MONOTONIC);
-}
-
-int64_t clock_wall_ms(void)
-{
-    return (int64_t)(read_ns(CLOCK_REALTIME) / 1000000);
-}
-
-uint64_t clock_process_cpu_ns(void)
-{
-    return read_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
-
-void clock_sleep_ms(uint32_t ms)
-{
-    (void)nanosleep(&(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000}, NULL);
-}
 
 /* --- fixture --- */
 

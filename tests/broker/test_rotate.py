@@ -31,7 +31,18 @@ class Live(Site):
         self.new_key = self.folder / "new.key"
         self.run_it()
 
+    def ask(self, path, *arguments):
+        done = subprocess.run(["curl", "-sS", *arguments, "--unix-socket", self.socket,
+                               f"http://checkit{path}"], capture_output=True, text=True,
+                              check=True, timeout=PATIENCE_S)
+        return json.loads(done.stdout)
+
+    def wait_until_it_screens(self):
+        """Before it does not rotate."""
+        wait_until(lambda: self.ask("/rotation")["state"] != "off", self.log)
+
     def rotate(self, *arguments, code=0, config=None, key=None):
+        self.wait_until_it_screens()
         return self.checkit("key", "rotate", "-c", config or self.config, "--new-store-key",
                             key or self.new_key, "-q", *arguments, code=code)
 
@@ -177,9 +188,8 @@ class Failures(Live):
                 wait_until(self.socket.exists, self.log)
                 wait_until(lambda: self.entry("end"), self.log)
                 self.new_key = self.folder / f"{point}.key"
-                wait_until(lambda: self.asked_in_vain() and self.process.poll() is not None,
-                           self.log)
-                self.assertEqual(self.process.wait(), -signal.SIGKILL)
+                self.rotate(code=69)
+                self.assertEqual(self.process.wait(PATIENCE_S), -signal.SIGKILL)
                 self.process = self.start()
                 self.wait_for("end")
                 self.goes_on()
@@ -192,19 +202,11 @@ class Failures(Live):
                 self.process = self.start()
                 self.wait_for("end")
 
-    def asked_in_vain(self):
-        """Until it screens it does not rotate."""
-        done = subprocess.run([CHECKIT, "key", "rotate", "-c", str(self.config), "-q",
-                               "--new-store-key", str(self.new_key)], capture_output=True,
-                              text=True, timeout=PATIENCE_S)
-        self.assertEqual(done.returncode, 69, done.stdout + done.stderr)
-        return True
-
     def test_a_store_behind_a_link_is_refused_before_anything_is_built(self):
         self.stop()
         self.store.symlink_to(self.store.rename(self.folder / "store-there"))
         self.process = self.start()
-        wait_until(lambda: self.rotation().get("state") == "idle", self.log)
+        self.wait_until_it_screens()
         self.assertIn("is a symbolic link", self.rotate(code=78))
         self.assertFalse(self.new_key.exists())
         self.assertEqual(self.left(), ["store", "store-there"])
@@ -222,21 +224,15 @@ class Failures(Live):
         self.rotate_by_hand(self.new_key, "store.rotated")
         self.goes_on()
 
-    def rotation(self):
-        """How far it is; {} while nobody answers."""
-        told = subprocess.run(["curl", "-sS", "--unix-socket", self.socket,
-                               "http://checkit/rotation"], capture_output=True, text=True,
-                              check=False, timeout=PATIENCE_S)
-        return json.loads(told.stdout) if told.returncode == 0 else {}
-
     def rotate_by_hand(self, key, said):
-        asked = subprocess.run(["curl", "-sS", "-X", "POST", "--unix-socket", self.socket,
-                                f"http://checkit/rotate?key={key}"], capture_output=True,
-                               text=True, check=True, timeout=PATIENCE_S)
-        self.assertEqual(json.loads(asked.stdout)["state"] in ("asked", "following", "failed"),
-                         True)
-        told = wait_until(lambda: (now := self.rotation())["state"] == "failed" and now, self.log)
-        self.assertIn(said, told["error"])
+        self.wait_until_it_screens()
+        self.assertIn(self.ask(f"/rotate?key={key}", "-X", "POST")["state"],
+                      ("asked", "following", "failed"))
+
+        def failed():
+            return (found := self.ask("/rotation"))["state"] == "failed" and found
+
+        self.assertIn(said, wait_until(failed, self.log)["error"])
         self.assertTrue(re.search("rotation.*stays under its key", self.log()))
 
 

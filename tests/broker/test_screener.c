@@ -301,8 +301,8 @@ static void expect_all_committed(void)
     for (int32_t i = 0; i < PARTITIONS; i++)
         positions[i] = (struct kafka_position){0, i, KAFKA_OFFSET_NONE};
     cr_assert_eq(kafka_reader_open(&test.config, "banking", "test", &reader, &test.err), STATUS_OK);
-    cr_assert_eq(kafka_committed(reader, positions, PARTITIONS, &test.err), STATUS_OK, "%s",
-                 test.err.text);
+    cr_assert_eq(kafka_committed(reader, positions, PARTITIONS, PATIENCE_MS, &test.err), STATUS_OK,
+                 "%s", test.err.text);
     for (int32_t i = 0; i < PARTITIONS; i++) {
         int64_t low;
         int64_t high;

@@ -13,8 +13,10 @@ Nothing is left behind: brokers end with their cluster, and with this process ho
 
 import argparse
 import atexit
+import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -35,6 +37,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 READY_S = 90
 STOP_S = 20
 ATTEMPTS = 3  # a port found free may be taken before the broker has it
+PORT_MIN, PORT_MAX = 10000, 65535
 LOG_LINES_SHOWN = 60
 HEAP_MB = 384
 
@@ -106,14 +109,27 @@ def freeze(process):
     os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
+def lasting_ports():
+    """Those the system gives to nobody who asks for any, as every client does: who takes one later,
+    or again, finds it free."""
+    given = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    first, last = map(int, given)
+    return [port for port in range(PORT_MIN, PORT_MAX + 1) if not first <= port <= last]
+
+
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    ports = lasting_ports()
+    random.shuffle(ports)
+    with contextlib.ExitStack() as held:
+        found = []
+        while len(found) < count:
+            one = held.enter_context(socket.socket())
+            try:
+                one.bind(("127.0.0.1", ports.pop()))
+            except OSError:  # another has it
+                continue
+            found.append(one.getsockname()[1])
+        return found
 
 
 class Topics:

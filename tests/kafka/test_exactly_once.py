@@ -189,8 +189,10 @@ class ExactlyOnce(GroupCase):
     # --- two with one id ---
 
     def test_a_process_with_the_id_of_another_ends_it(self):
-        first = self.process("p", workers=1)
-        second = self.process("q", workers=1, instance="p")
+        # Whose transaction was open for long may have lost the id to time, and takes it back.
+        kafka = KAFKA | {"transaction.timeout.ms": 60000}
+        first = self.process("p", workers=1, kafka=kafka)
+        second = self.process("q", workers=1, instance="p", kafka=kafka)
         first.start().wait_ready()
         self.send(0, 40)
         self.wait_screened()

@@ -703,8 +703,9 @@ enum status kafka_offsets_at(struct kafka_consumer *consumer, struct kafka_posit
 }
 
 enum status kafka_committed(struct kafka_consumer *consumer, struct kafka_position *positions,
-                            uint32_t count, struct error *err)
+                            uint32_t count, uint32_t timeout_ms, struct error *err)
 {
+    (void)timeout_ms;
     (void)err;
     for (uint32_t i = 0; i < count; i++)
         positions[i].offset =

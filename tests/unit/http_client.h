@@ -43,13 +43,23 @@ static inline void http_send_text(int fd, const char *text)
     http_send(fd, text, strlen(text));
 }
 
+/* A wait that has a limit ends with EINTR where the process was stopped and goes on. */
+static inline ssize_t http_receive(int fd, char *out, size_t size)
+{
+    ssize_t got;
+    do
+        got = recv(fd, out, size, 0);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 /* Everything until the server closes; closes too. False when it did not close in time. */
 static inline bool http_read_to_end(int fd, char *out, size_t *size)
 {
     ssize_t got = 0;
     *size = 0;
     while (*size < HTTP_ANSWER_SIZE - 1 &&
-           (got = recv(fd, out + *size, HTTP_ANSWER_SIZE - 1 - *size, 0)) > 0)
+           (got = http_receive(fd, out + *size, HTTP_ANSWER_SIZE - 1 - *size)) > 0)
         *size += (size_t)got;
     out[*size] = 0;
     bool is_patient = got == 0 || errno == ECONNRESET;
