@@ -63,11 +63,10 @@ static enum status hold(struct source *source, const struct record *record, stru
 /* Gives the drained batch's messages back, holding where decode said so. */
 static enum status release(struct source *source, struct batch *batch, struct error *err)
 {
-    for (uint32_t i = 0; i < batch->records_count; i++) {
+    for (uint32_t i = 0; i < batch->records_count; i++)
         if (batch->records[i].status == RECORD_HELD)
             TRY(hold(source, &batch->records[i], err));
-        kafka_release(&batch->records[i]);
-    }
+    kafka_release_all(source->environment.consumer, batch->records, batch->records_count);
     batch->records_count = 0;
     batch->records_done = 0;
     batch->window_end = 0;

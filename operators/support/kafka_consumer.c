@@ -91,6 +91,7 @@ enum status kafka_consumer_open(const struct config *config, uint32_t worker,
     consumer->assign_ms = ASSIGN_MS;
     if (config->exactly_once) /* those in a transaction of a member that died are told after it */
         consumer->assign_ms += kafka_transaction_timeout_ms(config);
+    consumer->releaser = kafka_releaser_open();
     enum status status = fill_group_consumer(consumer, config, worker, err);
     if (status == STATUS_OK)
         *out = consumer;
@@ -184,6 +185,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer)
     if (!consumer)
         return;
     consumer->closing = true;
+    kafka_releaser_close(consumer->releaser);
     if (!consumer->client || leave_group(consumer)) {
         destroy(consumer);
         return;

@@ -55,6 +55,14 @@ bool kafka_read_told(struct kafka_told *told, struct kafka_statistics *out);
 /* Once the client calls back no more. */
 void kafka_forget_told(struct kafka_told *told);
 
+/* --- messages freed by a thread of their own: kafka_release.c --- */
+
+/* NULL: there is no thread to be had. */
+struct kafka_releaser *kafka_releaser_open(void);
+
+/* All are free when it returns. releaser may be NULL. */
+void kafka_releaser_close(struct kafka_releaser *releaser);
+
 /* --- inside the consumer --- */
 
 struct kafka_topic {
@@ -89,6 +97,7 @@ struct kafka_consumer {
     char *cluster_id;
     rd_kafka_queue_t *ends; /* where the answer to kafka_ask_ends comes */
     bool ends_asked;
+    struct kafka_releaser *releaser; /* owned; NULL: what is released is freed at once */
     struct kafka_told told;
     rd_kafka_message_t *messages[BATCH_RECORDS_MAX];
 };

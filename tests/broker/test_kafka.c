@@ -408,6 +408,27 @@ Test(kafka, records_of_two_topics_name_their_input)
     kafka_consumer_close(member.consumer);
 }
 
+/* What was not freed would be a leak, and closing would wait for it. */
+Test(kafka, batches_given_back_whole_are_free_when_the_member_closes)
+{
+    enum { BATCHES = 4, RECORDS = 500 };
+    static struct record records[RECORDS];
+    produce_numbers("events", 0, 0, BATCHES * RECORDS);
+    struct member member = {0};
+    join(&member, 0);
+    for (int64_t batch = 0; batch < BATCHES; batch++) {
+        uint32_t count = 0;
+        while (count < RECORDS)
+            count += poll_some(member.consumer, &records[count], RECORDS - count);
+        cr_expect_eq(records[0].origin.offset, batch * RECORDS);
+        kafka_release_all(member.consumer, records, RECORDS);
+        for (uint32_t i = 0; i < RECORDS; i++)
+            cr_assert_null(records[i].message);
+        kafka_release_all(member.consumer, records, RECORDS); /* nothing is left to give back */
+    }
+    kafka_consumer_close(member.consumer);
+}
+
 /* --- producer --- */
 
 Test(kafka, message_of_the_largest_record_is_delivered)

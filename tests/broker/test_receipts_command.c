@@ -72,14 +72,9 @@ static void commit_of(uint16_t input, int32_t partition, int64_t offset)
         cr_assert_eq(kafka_poll(consumer, &record, 1, POLL_MS, &count, &err), STATUS_OK, "%s",
                      err.text);
     }
-<<<<<<< HEAD
     const struct kafka_position position = {input, partition, offset};
-    cr_assert_eq(kafka_commit(consumer, &position, 1, COMMIT_MS, &err), STATUS_OK, "%s", err.text);
-=======
-    const struct kafka_position position = {0, partition, offset};
     cr_assert_eq(kafka_commit(consumer, &position, 1, PATIENCE_MS, &err), STATUS_OK, "%s",
                  err.text);
->>>>>>> helper-a
     kafka_consumer_close(consumer);
 }
 

@@ -38,8 +38,14 @@ class Live(Site):
         return json.loads(done.stdout)
 
     def wait_until_it_screens(self):
-        """Before it does not rotate."""
-        wait_until(lambda: self.ask("/rotation")["state"] != "off", self.log)
+        """Before it does not rotate, and at first does not answer."""
+        def screens():
+            try:
+                return self.ask("/rotation")["state"] != "off"
+            except subprocess.CalledProcessError:
+                return False
+
+        wait_until(screens, self.log)
 
     def rotate(self, *arguments, code=0, config=None, key=None):
         self.wait_until_it_screens()

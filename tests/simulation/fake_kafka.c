@@ -498,6 +498,13 @@ void kafka_release(struct record *record)
     record->message = NULL;
 }
 
+void kafka_release_all(struct kafka_consumer *consumer, struct record *records, uint32_t count)
+{
+    (void)consumer;
+    for (uint32_t i = 0; i < count; i++)
+        kafka_release(&records[i]);
+}
+
 uint32_t kafka_headers_count(const struct record *record)
 {
     const struct fake_message *message = record->message;
