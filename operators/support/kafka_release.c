@@ -98,7 +98,7 @@ static bool hand_over(struct kafka_releaser *releaser, struct record *records, u
 
 void kafka_release_all(struct kafka_consumer *consumer, struct record *records, uint32_t count)
 {
-    if (consumer->releaser && count >= HANDED_MIN && hand_over(consumer->releaser, records, count))
+    if (count >= HANDED_MIN && consumer->releaser && hand_over(consumer->releaser, records, count))
         return;
     for (uint32_t i = 0; i < count; i++)
         kafka_release(&records[i]);

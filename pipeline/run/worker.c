@@ -155,8 +155,7 @@ static enum status put_back(struct worker *worker, struct record *records, uint3
             status = kafka_seek(worker->consumer, &position, 1, err);
         }
     }
-    for (uint32_t i = 0; i < count; i++)
-        kafka_release(&records[i]);
+    kafka_release_all(worker->consumer, records, count);
     return status == STATUS_OK ? STATUS_OK : STATUS_FAIL; /* else they would not be read again */
 }
 
@@ -445,8 +444,7 @@ enum status worker_open(const struct worker_settings *settings, uint32_t index, 
 void worker_leave(struct worker *worker)
 {
     worker->stopped = true;
-    for (uint32_t i = 0; i < worker->batch->records_count; i++)
-        kafka_release(&worker->batch->records[i]);
+    kafka_release_all(worker->consumer, worker->batch->records, worker->batch->records_count);
     worker->batch->records_count = 0;
     worker->batch->records_done = 0;
     worker_leave_transaction(worker);

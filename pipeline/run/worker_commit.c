@@ -289,8 +289,7 @@ static enum status forget_batch(struct worker *worker, struct error *err)
 {
     struct batch *batch = worker->batch;
     mark_unscreened(worker);
-    for (uint32_t i = 0; i < batch->records_count; i++)
-        kafka_release(&batch->records[i]);
+    kafka_release_all(worker->consumer, batch->records, batch->records_count);
     batch->records_count = 0;
     batch->records_done = 0;
     batch->window_end = 0;

@@ -77,10 +77,13 @@ static uint32_t find_alone(const struct fixture *fixture, struct store *store, i
     return count;
 }
 
+/* The bit says the same: no other shape shares it here. */
 static bool is_open(const struct store *store)
 {
     struct gate gate;
-    return store_gate(store, shape_of_all(), &gate) && gate_is_open(&gate);
+    bool is = store_gate(store, shape_of_all(), &gate) && gate_is_open(&gate);
+    cr_expect_eq(open_shapes_has(store_open_shapes(store), shape_of_all()), is);
+    return is;
 }
 
 Test(store_numbers, gate_follows_the_live_entries)
@@ -101,6 +104,41 @@ Test(store_numbers, gate_follows_the_live_entries)
     cr_expect(is_open(store));
     withdraw(store, 1, LIMIT);
     cr_expect_not(store_gate(store, shape_of_all(), &gate));
+    cr_expect_not(is_open(store));
+    store_close(store);
+    fixture_end(&fixture);
+}
+
+/* Another shape, which has the same bit. */
+static void number_of_same_bit(char number[NUMBER_SIZE_MAX + 1], uint32_t *shape)
+{
+    for (uint32_t letters = 0; letters < 1U << 20; letters++) {
+        for (uint32_t i = 0; i < 20; i++)
+            number[i] = letters >> i & 1 ? 'X' : '7';
+        number[20] = '\0';
+        *shape = canonical_shape(number, 20);
+        if (open_shapes_bit(*shape) == open_shapes_bit(shape_of_all()))
+            return;
+    }
+    cr_assert(false, "no such number");
+}
+
+Test(store_numbers, bit_that_two_shapes_share_is_set_while_one_gate_is_open)
+{
+    struct fixture fixture = fixture_make();
+    struct store *store = fixture_open(&fixture, NULL);
+    const struct open_shapes *open = store_open_shapes(store);
+    char number[NUMBER_SIZE_MAX + 1];
+    uint32_t shape;
+    number_of_same_bit(number, &shape);
+    list_up_to(store, 0, 1);
+    (void)apply_one_entry(store, entry_make("other", number, 1));
+    cr_expect(open_shapes_has(open, shape));
+    withdraw(store, 0, 1);
+    cr_expect(open_shapes_has(open, shape_of_all()), "the other's is open");
+    (void)apply_one_entry(store, entry_withdrawn("other", 2));
+    cr_assert_eq(settle(store), 0);
+    cr_expect_not(open_shapes_has(open, shape));
     store_close(store);
     fixture_end(&fixture);
 }
