@@ -91,8 +91,8 @@ enum status kafka_poll(struct kafka_consumer *consumer, struct record *out, uint
 /* Gives the message of a record back; a record without one is left alone. */
 void kafka_release(struct record *record);
 
-/* Those of a batch; of a member of a group, a thread of its own frees them. consumer may be NULL
- * where there are none. */
+/* Those of a batch, BATCH_RECORDS_MAX at most; of a member of a group, a thread of its own frees
+ * them. consumer may be NULL where there are none. */
 void kafka_release_all(struct kafka_consumer *consumer, struct record *records, uint32_t count);
 
 struct kafka_header_field {

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <pthread.h>
 
 #include "operators/support/kafka_internal.h"
@@ -82,6 +83,7 @@ void kafka_releaser_close(struct kafka_releaser *releaser)
 /* false: the thread still has the batch before. */
 static bool hand_over(struct kafka_releaser *releaser, struct record *records, uint32_t count)
 {
+    assert(count <= BATCH_RECORDS_MAX);
     (void)pthread_mutex_lock(&releaser->lock);
     struct handed *waiting = releaser->waiting;
     bool is_free = waiting->count == 0;

@@ -55,15 +55,10 @@ static struct store_gates *grow(struct store *store, struct store_gates *old)
     return gates;
 }
 
-static bool is_open(uint64_t live, uint64_t limit)
-{
-    return live > 0 && live < limit;
-}
-
 static bool is_slot_open(const struct store_gate *slot)
 {
     return atomic_load_explicit(&slot->shape, memory_order_relaxed) &&
-           is_open(atomic_load_explicit(&slot->live, memory_order_relaxed), slot->limit);
+           store_is_open(atomic_load_explicit(&slot->live, memory_order_relaxed), slot->limit);
 }
 
 static bool is_any_open(const struct store_gates *gates, uint32_t bit)
@@ -94,7 +89,7 @@ void store_publish_gate(struct store *store, const struct store_shape *shape)
         gates = grow(store, gates);
     uint32_t bit = open_shapes_bit(shape->shape);
     bool was_open = is_slot_open(find_slot(gates, shape->shape));
-    bool opens = is_open(shape->live, shape->limit);
+    bool opens = store_is_open(shape->live, shape->limit);
     if (opens && !was_open)
         set_open(store, bit, true);
     set_slot(gates, shape->shape, shape->limit, shape->live);

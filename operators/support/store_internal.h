@@ -157,6 +157,12 @@ struct store_dues {
     uint32_t used;
 };
 
+/* Of a shape with that many live entries; one with none has no gate. */
+static inline bool store_is_open(uint64_t live, uint64_t limit)
+{
+    return live > 0 && live < limit;
+}
+
 /* The live counters as readers see them: open addressing, at most half full. Slots are taken, never
  * given back; a larger table takes the place of a full one. */
 struct store_gate {

@@ -138,7 +138,7 @@ void store_publish_open_shapes(struct store *store)
     const struct store_shapes *shapes = &store->shapes;
     for (uint32_t i = 0; i < shapes->changed_count; i++) {
         const struct store_shape *shape = store_shapes_find(shapes, shapes->changed[i]);
-        if (shape->live > 0 && shape->live < shape->limit)
+        if (store_is_open(shape->live, shape->limit))
             store_publish_gate(store, shape);
     }
 }
