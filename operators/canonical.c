@@ -1,6 +1,7 @@
 #include "operators/canonical.h"
 
 #include "operators/support/canonical.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/memory.h"
 #include "pipeline/base/random.h"
 #include "pipeline/counters.h"
@@ -127,6 +128,8 @@ static void mark_duplicates(struct canonical_state *state, struct batch *batch,
             mark(state, &batch->forms[i]);
 }
 
+enum { NEAR_BITS = 6 }; /* of a hash: which of the 64 bits of near.seen */
+
 /* The numbers of one record so far, each as one bit of a hash. */
 struct near {
     uint64_t seen;
@@ -139,7 +142,7 @@ static inline bool is_like_near(struct near *near, uint32_t record, const struct
 {
     uint64_t number;
     memcpy(&number, form->number, sizeof number);
-    uint64_t bit = UINT64_C(1) << (number * 0x9e3779b97f4a7c15U >> 58); /* a Fibonacci hash */
+    uint64_t bit = UINT64_C(1) << hash_fibonacci(number, NEAR_BITS);
     uint64_t seen = near->seen & -(uint64_t)(near->record == record);
     *near = (struct near){.seen = seen | bit, .record = record};
     return seen & bit;

@@ -3,9 +3,11 @@
 #include <assert.h>
 
 #include "pipeline/base/clock.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/memory.h"
 
-enum { HASH_SIZE = 2 * WORKER_PARTITIONS_MAX, HASH_EMPTY = -1 };
+enum { HASH_BITS = 13, HASH_SIZE = 1 << HASH_BITS, HASH_EMPTY = -1 };
+static_assert((int)HASH_SIZE == 2 * (int)WORKER_PARTITIONS_MAX, "every second place stays free");
 
 /* positions holds, by slot index, where the slot stood when the interval closed; -1: not moved. */
 struct interval {
@@ -60,7 +62,7 @@ void ledger_close(struct ledger *ledger)
 static uint32_t hash_of(uint16_t input, int32_t partition)
 {
     uint64_t both = (uint64_t)input << 32 | (uint32_t)partition;
-    return (uint32_t)((both * 0x9e3779b97f4a7c15U) >> 40) % HASH_SIZE;
+    return (uint32_t)hash_fibonacci(both, HASH_BITS);
 }
 
 static bool slot_is(const struct ledger *ledger, int32_t index, uint16_t input, int32_t partition)

@@ -2,6 +2,7 @@
 
 #include <endian.h>
 
+#include "pipeline/base/hash.h"
 #include "pipeline/base/memory.h"
 
 /* Texts are loaded whole, with what follows them in the datum, and the rest is masked away: so
@@ -68,7 +69,7 @@ static inline uint64_t load_word(struct bytes text)
 
 static inline struct meaning *meaning_of(struct meaning *meanings, uint64_t word)
 {
-    return &meanings[(word * 0x9e3779b97f4a7c15U) >> (64 - MEANING_BITS)]; /* a Fibonacci hash */
+    return &meanings[hash_fibonacci(word, MEANING_BITS)];
 }
 
 static inline bool has_word(struct bytes text, struct loadable loadable)

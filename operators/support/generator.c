@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "operators/support/generator_internal.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/memory.h"
 
 enum {
@@ -20,17 +21,11 @@ enum { SALT_SEED_TAG = 1, SALT_ENTRY, SALT_ENTRY_TYPE };
 /* --- shared -------------------------------------------------------------------------------------
  */
 
-static uint64_t mix(uint64_t value)
-{
-    value = (value ^ (value >> 33)) * 0xff51afd7ed558ccdU;
-    value = (value ^ (value >> 33)) * 0xc4ceb9fe1a85ec53U;
-    return value ^ (value >> 33);
-}
-
 struct random generator_random(const struct generator *generator, uint64_t salt, uint64_t index)
 {
     struct random random;
-    random_init(&random, mix(mix(generator->settings.seed + salt * 0x9e3779b97f4a7c15U) ^ index));
+    uint64_t salted = generator->settings.seed + hash_fibonacci(salt, 64);
+    random_init(&random, hash_mix(hash_mix(salted) ^ index));
     return random;
 }
 

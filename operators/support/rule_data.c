@@ -11,6 +11,7 @@
 #include "operators/support/canonical.h"
 #include "operators/support/csv.h"
 #include "pipeline/base/assets.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/memory.h"
 
 enum {
@@ -447,27 +448,17 @@ const struct templates *rule_data_templates(const struct rule_data *data)
     return facts_of(data)->templates;
 }
 
-/* FNV-1a, 64 bits: equal on every machine; nobody gains by a collision. */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
-{
-    const uint8_t *at = bytes;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 uint64_t rule_data_canonical_hash(const struct rule_data *data)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = HASH_OF_NOTHING;
     for (uint32_t i = 0; i < CODES; i++) {
         const struct code *code = &data->codes[i];
         if (code->kind == ISSUER_UNKNOWN)
             continue;
         const uint8_t index[2] = {(uint8_t)i, (uint8_t)(i >> 8)};
-        hash = hash_bytes(hash, index, sizeof index);
-        hash = hash_bytes(hash, code->issuer.code, sizeof code->issuer.code);
-        hash = hash_bytes(hash, &code->kind, sizeof code->kind);
+        hash = hash_bytes(hash, bytes_of(index, sizeof index));
+        hash = hash_bytes(hash, bytes_of(code->issuer.code, sizeof code->issuer.code));
+        hash = hash_bytes(hash, bytes_of(&code->kind, sizeof code->kind));
     }
-    const char *version = canonical_unicode_version();
-    return hash_bytes(hash, version, strlen(version));
+    return hash_bytes(hash, bytes_of_text(canonical_unicode_version()));
 }

@@ -30,6 +30,7 @@
 #include <stdatomic.h>
 
 #include "operators/support/keys.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/status.h"
 #include "pipeline/batch.h"
 #include "pipeline/entry.h"
@@ -365,7 +366,11 @@ bool store_gate(const struct store *store, uint32_t shape, struct gate *gate);
 /* One bit a shape, by a hash of it: where it is not set, the gate is closed. Most gates of a long
  * list are, and the gates themselves would not stay in the first-level cache. Asked when and as
  * store_gate is. Borrowed. */
-enum { OPEN_SHAPES_BITS = 1 << 16, OPEN_SHAPES_WORD_BITS = 64 };
+enum {
+    OPEN_SHAPES_HASH_BITS = 16,
+    OPEN_SHAPES_BITS = 1 << OPEN_SHAPES_HASH_BITS,
+    OPEN_SHAPES_WORD_BITS = 64
+};
 struct open_shapes {
     _Atomic uint64_t words[OPEN_SHAPES_BITS / OPEN_SHAPES_WORD_BITS];
 };
@@ -373,7 +378,7 @@ const struct open_shapes *store_open_shapes(const struct store *store);
 
 static inline uint32_t open_shapes_bit(uint32_t shape)
 {
-    return (uint32_t)((shape * 0x9e3779b97f4a7c15U) >> 48); /* a Fibonacci hash */
+    return (uint32_t)hash_fibonacci(shape, OPEN_SHAPES_HASH_BITS);
 }
 
 static inline bool open_shapes_has(const struct open_shapes *open, uint32_t shape)

@@ -1,4 +1,5 @@
 #include "operators/support/store_internal.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/memory.h"
 
 enum { SLOTS_AT_START = 1024 };
@@ -19,7 +20,7 @@ struct store_gates *store_gates_open(void)
 /* The slot of the shape, or the free one where it belongs. */
 static struct store_gate *find_slot(struct store_gates *gates, uint32_t shape)
 {
-    uint32_t at = (uint32_t)(((uint64_t)shape * 0x9e3779b97f4a7c15U) >> 32);
+    uint32_t at = (uint32_t)hash_fibonacci(shape, 32);
     for (;; at++) {
         struct store_gate *slot = &gates->slots[at & (gates->slots_count - 1)];
         uint32_t here = atomic_load_explicit(&slot->shape, memory_order_acquire);

@@ -2,6 +2,7 @@
 
 #include "operators/support/rules.h"
 #include "operators/support/store_internal.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/memory.h"
 
 enum { SLOTS_AT_START = 1024, COUNT_SIZE = 8 };
@@ -21,7 +22,7 @@ void store_shapes_close(struct store_shapes *shapes)
 /* The slot of the shape, or the free one where it belongs. */
 static struct store_shape *find_slot(const struct store_shapes *shapes, uint32_t shape)
 {
-    uint32_t at = (uint32_t)(((uint64_t)shape * 0x9e3779b97f4a7c15U) >> 32);
+    uint32_t at = (uint32_t)hash_fibonacci(shape, 32);
     for (;; at++) {
         struct store_shape *slot = &shapes->slots[at & (shapes->slots_count - 1)];
         if (slot->shape == shape || slot->shape == 0)

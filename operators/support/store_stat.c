@@ -2,6 +2,7 @@
 
 #include "operators/support/canonical.h"
 #include "operators/support/store_internal.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/memory.h"
 
 enum { TABLE_SLOTS_MIN = 64, DAYS_A_MONTH = 30, DAYS_A_YEAR = 365 };
@@ -15,18 +16,10 @@ struct counting {
 
 /* --- tallies -------------------------------------------------------------------------------- */
 
-static uint64_t hash_of(struct bytes name)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < name.size; i++)
-        hash = (hash ^ name.data[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
 static struct store_tally *find_tally(const struct store_tallies *tallies, struct bytes name)
 {
     uint64_t mask = tallies->capacity - 1;
-    uint64_t at = hash_of(name) & mask;
+    uint64_t at = hash_bytes(HASH_OF_NOTHING, name) & mask;
     while (tallies->items[at].count > 0 &&
            !bytes_equal(bytes_of(tallies->items[at].name, tallies->items[at].name_size), name))
         at = (at + 1) & mask;

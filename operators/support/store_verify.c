@@ -3,6 +3,7 @@
 
 #include "operators/support/canonical.h"
 #include "operators/support/store_internal.h"
+#include "pipeline/base/hash.h"
 #include "pipeline/base/memory.h"
 
 /* Keys and values that entries ask for are added up, those that are there are taken away again, by
@@ -100,20 +101,10 @@ static enum status get(struct verifying *verifying, enum family family, struct b
 
 /* --- sums ----------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, struct bytes data)
-{
-    for (size_t i = 0; i < data.size; i++)
-        hash = (hash ^ data.data[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
-/* FNV-1a, then the last step of MurmurHash3: sums need bits that are all alike. */
+/* Mixed, since sums need bits that are all alike. */
 static uint64_t hash_of(struct bytes key, struct bytes value)
 {
-    uint64_t hash = mix(mix(UINT64_C(14695981039346656037), key), value);
-    hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
-    hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return hash ^ hash >> 33;
+    return hash_mix(hash_bytes(hash_bytes(HASH_OF_NOTHING, key), value));
 }
 
 static _Atomic uint64_t *sum_of(struct verifying *verifying, enum due_kind kind, const uint8_t *key)

@@ -8,6 +8,7 @@
 #include "operators/support/generator.h"
 #include "operators/support/projection.h"
 #include "operators/support/wire.h"
+#include "pipeline/base/hash.h"
 #include "tests/tools/read_avro.h"
 
 enum { SCHEMA_ID = 0x01020304, ENTRIES = 30000, EVENTS = 40000 };
@@ -466,28 +467,21 @@ Test(generator, document_that_is_not_planted_folds_to_no_listed_one_of_its_issue
 /* --- the same again ----------------------------------------------------------------------------
  */
 
-static uint64_t hash(uint64_t seed, struct bytes data)
-{
-    for (size_t i = 0; i < data.size; i++)
-        seed = (seed ^ data.data[i]) * UINT64_C(0x100000001b3);
-    return seed;
-}
-
-/* FNV-1a of the first of everything, as bytes. */
+/* Of the first of everything, as bytes. */
 static uint64_t hash_all(uint64_t seed, bool noise)
 {
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
+    uint64_t sum = HASH_OF_NOTHING;
     struct generator *generator = open_generator(seed, 5000, 0.1, noise);
     static struct generated_event event;
     static uint8_t buffer[GENERATED_BYTES_MAX];
     struct generated_entry entry;
     for (uint64_t i = 0; i < 500; i++) {
         generator_entry(generator, i, &entry);
-        sum = hash(sum, generator_csv_entry(&entry, buffer));
+        sum = hash_bytes(sum, generator_csv_entry(&entry, buffer));
         for (int kind = EVENT_BOOKING; kind <= EVENT_BANKING; kind++) {
             generator_event(generator, (enum event_kind)kind, i, &event);
-            sum = hash(sum, generator_encode_event(&event, SCHEMA_ID, buffer));
-            sum = hash(sum, generator_csv_truth(&event, "t", buffer));
+            sum = hash_bytes(sum, generator_encode_event(&event, SCHEMA_ID, buffer));
+            sum = hash_bytes(sum, generator_csv_truth(&event, "t", buffer));
         }
     }
     generator_close(generator);
