@@ -262,6 +262,10 @@ enum status store_user(const char *path, int64_t *process, struct error *err) MU
  * EX_UNAVAILABLE: it is in use. */
 enum status store_copy(const char *from, const char *to, struct error *err) MUST_USE;
 
+/* How much store_checkpoint or store_copy would write at `to`, where nothing is, of the store at
+ * `from`, in use or not: files that can be links take no room. */
+uint64_t store_copy_bytes(const char *from, const char *to);
+
 /* Whether a store that is built beside path could take its place, to be asked before it is built.
  * EX_CONFIG: path is a symbolic link, or something is mounted on it. */
 enum status store_check_place(const char *path, struct error *err) MUST_USE;

@@ -13,6 +13,7 @@
 #include "pipeline/run/arguments.h"
 #include "pipeline/run/figures.h"
 #include "pipeline/run/list_import.h"
+#include "pipeline/run/list_room.h"
 #include "pipeline/run/list_store.h"
 #include "pipeline/run/rotation.h"
 #include "pipeline/run/signals.h"
@@ -335,7 +336,8 @@ static enum status build(struct job *job, struct store_rotated *rotated, bool *i
     TRY(choose_place(job, err));
     if (!job->options->force)
         TRY(list_check_room("key rotate: the new store and what is sorted for it",
-                            job->source.store, store_rotate_bytes(job->source.path), err));
+                            job->source.store, store_rotate_bytes(job->source.path),
+                            "; --force tries it", err));
     TRY(make_new_key(job, err));
     TRY(rotate(job, entries, rotated, err));
     return hand_over(job, err);

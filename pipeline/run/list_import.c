@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "operators/support/canonical.h"
@@ -17,6 +16,7 @@
 #include "pipeline/config.h"
 #include "pipeline/run/arguments.h"
 #include "pipeline/run/figures.h"
+#include "pipeline/run/list_room.h"
 #include "pipeline/run/list_source.h"
 #include "pipeline/run/progress.h"
 #include "pipeline/run/rejections.h"
@@ -396,33 +396,6 @@ static enum status judge(const struct job *job, struct error *err)
 
 /* --- before ----------------------------------------------------------------------------------- */
 
-static uint64_t free_bytes(const char *path)
-{
-    struct statvfs info;
-    char *copy = memory_copy_text(path, strlen(path));
-    size_t size = strlen(copy);
-    while (size > 1 && copy[size - 1] == '/')
-        copy[--size] = 0;
-    char *slash = strrchr(copy, '/');
-    if (slash)
-        slash[slash == copy ? 1 : 0] = 0;
-    bool is_known = statvfs(slash ? copy : ".", &info) == 0;
-    memory_free(copy);
-    return is_known ? (uint64_t)info.f_bavail * info.f_frsize : UINT64_MAX;
-}
-
-enum status list_check_room(const char *what, const char *store, uint64_t wanted, struct error *err)
-{
-    char numbers[2][FIGURE_SIZE];
-    uint64_t free = free_bytes(store);
-    if (wanted <= free)
-        return STATUS_OK;
-    return error_fail(err, EX_UNAVAILABLE,
-                      "%s need %s MB on the disk of '%s', which has %s MB free; --force tries it",
-                      what, figure_whole(wanted / MB, numbers[0]), store,
-                      figure_whole(free / MB, numbers[1]));
-}
-
 static enum status check_room(struct job *job, struct error *err)
 {
     char what[SUMMARY_SIZE];
@@ -431,9 +404,9 @@ static enum status check_room(struct job *job, struct error *err)
     TRY(list_source_estimate(&job->source_settings, &entries, &job->bytes_total, err));
     (void)snprintf(what, sizeof what, "list import: about %s entries",
                    figure_whole(entries, number));
-    return job->options->force
-               ? STATUS_OK
-               : list_check_room(what, job->store_path, store_import_bytes(entries), err);
+    return job->options->force ? STATUS_OK
+                               : list_check_room(what, job->store_path, store_import_bytes(entries),
+                                                 "; --force tries it", err);
 }
 
 size_t list_sort_bytes(uint64_t memory_mb, uint32_t lanes)

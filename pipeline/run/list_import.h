@@ -16,9 +16,4 @@ enum { LIST_SORT_MB_MIN = 16, LIST_SORT_MB_MAX = 65536 };
 /* The share of a lane: memory_mb is for all of them. */
 size_t list_sort_bytes(uint64_t memory_mb, uint32_t lanes);
 
-/* Whether the disk of that store has so many bytes free. EX_UNAVAILABLE: it has not, and --force
- * tries it; what: begins the message, in the plural. */
-enum status list_check_room(const char *what, const char *store, uint64_t wanted,
-                            struct error *err) MUST_USE;
-
 #endif

@@ -9,6 +9,7 @@
 #include "operators/support/rule_data.h"
 #include "pipeline/run/arguments.h"
 #include "pipeline/run/figures.h"
+#include "pipeline/run/list_room.h"
 #include "pipeline/run/list_store.h"
 
 struct options {
@@ -120,6 +121,13 @@ static enum status check_path(const char *path, struct error *err)
     return error_fail(err, EX_USAGE, "'%.40s...' is no path of a folder", path);
 }
 
+/* What is copied to `copy` is to stand at `place`, on the same disk. */
+static enum status check_room(const char *from, const char *copy, const char *place,
+                              struct error *err)
+{
+    return list_check_room("the files of a copy", place, store_copy_bytes(from, copy), "", err);
+}
+
 /* --- snapshot ------------------------------------------------------------------------------- */
 
 static enum status keep_copy(struct list_store *source, const char *to, uint64_t *entries,
@@ -133,6 +141,7 @@ static enum status keep_copy(struct list_store *source, const char *to, uint64_t
                           "'%s' is there: a snapshot is under way, or one was killed; then remove "
                           "it",
                           part);
+    TRY(check_room(source->path, part, to, err));
     TRY(copy_and_see(source, source->path, part, entries, err));
     return store_put_in_place(part, to, err);
 }
@@ -205,6 +214,7 @@ static enum status restore(struct list_store *source, const void *state,
     TRY(list_folder_make(config->store_path, &source->folder, err));
     if (!list_folder_checkpoint(config->store_path, list_folder_name(&source->folder), part))
         return error_fail(err, EX_CONFIG, "store '%s': too long a path", config->store_path);
+    TRY(check_room(from, part, config->store_path, err));
     TRY(copy_and_see(source, from, part, &entries, err));
     TRY(store_put_in_place(part, config->store_path, err));
     printf("restored  %s: %s live entries\n", config->store_path, figure_whole(entries, number));

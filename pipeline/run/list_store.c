@@ -11,6 +11,7 @@
 
 #include "pipeline/base/memory.h"
 #include "pipeline/base/unix_socket.h"
+#include "pipeline/run/list_room.h"
 #include "pipeline/run/signals.h"
 
 enum {
@@ -115,19 +116,30 @@ enum status list_store_ask(struct list_store *source, const char *target, bool i
 
 /* --- at rest -------------------------------------------------------------------------------- */
 
+/* to: where the checkpoint is to stand. */
+static enum status check_room(const struct list_store *source, char to[PATH_MAX], struct error *err)
+{
+    if (!list_folder_checkpoint(source->store, list_folder_name(&source->folder), to))
+        return error_fail(err, EX_CONFIG, "store '%s': too long a path", source->store);
+    return list_check_room("the files of a checkpoint", source->store,
+                           store_copy_bytes(source->store, to), "", err);
+}
+
 static enum status take_checkpoint(struct list_store *source, struct error *err)
 {
     char target[64];
+    char to[PATH_MAX];
     struct json *answer = NULL;
     uint32_t code = 0;
     list_folder_sweep(source->store);
     TRY(list_folder_make(source->store, &source->folder, err));
+    TRY(check_room(source, to, err));
     (void)snprintf(target, sizeof target, "/checkpoint?name=%s", list_folder_name(&source->folder));
     TRY(list_store_ask(source, target, true, &code, &answer, err));
     json_close(answer);
-    if (code != CODE_OK ||
-        !list_folder_checkpoint(source->store, list_folder_name(&source->folder), source->path))
+    if (code != CODE_OK)
         return refuse_answer(source, NULL, err);
+    (void)snprintf(source->path, sizeof source->path, "%s", to);
     return STATUS_OK;
 }
 

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import stat
 import subprocess
@@ -229,6 +230,35 @@ class InUse(Site):
             self.assertEqual(self.left_behind(), [])
             told = json.loads(self.list("stat", "--json", "--store", kept))
             self.assertEqual(told["offsets"], json.loads(self.list("stat", "--json"))["offsets"])
+
+    def test_a_disk_that_is_too_small_for_a_checkpoint_is_found_before(self):
+        large = self.store / "large"  # of no name that RocksDB removes
+        large.touch()
+        os.truncate(large, 1 << 42)
+        self.list("stat")  # links take no room
+        self.end(self.process)
+        large.unlink()
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+            there = pathlib.Path(other) / "store"
+            if os.stat(other).st_dev == os.stat(self.folder).st_dev:
+                self.skipTest(f"{other} is on the file system of {self.folder}")
+            shutil.move(self.store, there)
+            self.store.symlink_to(there)
+            self.process = self.start()
+            self.wait_for("end")
+            (there / large.name).touch()
+            os.truncate(there / large.name, 1 << 42)
+            for command in (["stat"], ["verify"], ["export", "-o", self.folder / "out"],
+                            ["snapshot", self.folder / "kept"]):
+                self.assertRegex(
+                    self.list(*command, code=69),
+                    f"the files of a checkpoint need [0-9,]+ MB beside '{self.store}', where the "
+                    "disk has [0-9,]+ MB free")
+                self.assertEqual(self.left_behind(), [])
+            self.assertFalse((self.folder / "kept").exists())
+            (there / large.name).unlink()
+            self.list("verify")
+            self.end(self.process)
 
     def check_restore(self, kept, last):
         now = json.loads(self.list("stat", "--json"))

@@ -3,6 +3,7 @@
 Run: python3 test_file_systems.py CHECKIT, the path of the program; needs fastavro.
 """
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -20,6 +21,16 @@ UNSHARE = ["unshare", "--map-root-user", "--mount"]
 
 def device(path):
     return os.stat(path).st_dev if os.path.isdir(path) else None
+
+
+@contextlib.contextmanager
+def large_file(store):
+    """One in the store that no disk has room for; it takes none itself."""
+    path = store / "999999.sst"
+    with path.open("w") as file:
+        file.truncate(1 << 42)
+    yield
+    path.unlink()
 
 
 def can_mount():
@@ -55,6 +66,25 @@ class Copies(Other):
         self.assertEqual(self.export(self.config), entries)
         self.assertEqual(self.export(self.config, "--store", kept), entries)
         self.assertEqual(self.left(), ["store", "store.replaced"])
+
+    def test_a_disk_that_is_too_small_for_a_copy_is_found_before(self):
+        self.load()
+        kept = self.other / "kept"
+        self.run_it("list", "snapshot", "-c", self.config, kept)
+        told = "the files of a copy need [0-9,]+ MB beside '{}', where the disk has [0-9,]+ MB free"
+        with large_file(self.store):
+            left = os.listdir(self.other)
+            _, errors = self.run_it("list", "snapshot", "-c", self.config, self.other / "more",
+                                    code=69)
+            self.assertRegex(errors, told.format(self.other / "more"))
+            self.assertEqual(os.listdir(self.other), left)
+            self.run_it("list", "snapshot", "-c", self.config, self.folder / "linked")
+        with large_file(kept):
+            left = self.left()
+            _, errors = self.run_it("list", "restore", "-c", self.config, "--replace", kept,
+                                    code=69)
+            self.assertRegex(errors, told.format(self.store))
+            self.assertEqual(self.left(), left)
 
     def test_a_list_and_a_new_key_from_elsewhere(self):
         self.list = self.list.rename(self.folder / "here.csv")

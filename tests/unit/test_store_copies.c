@@ -7,6 +7,8 @@
 #include "operators/support/store_internal.h"
 #include "tests/unit/store_fixture.h"
 
+enum { LARGE_BYTES = 1 << 20 };
+
 static struct fixture fixture;
 static struct store *store;
 static struct error err;
@@ -113,6 +115,40 @@ Test(store_copies, copy_to_where_something_is_is_refused)
     cr_assert_eq(mkdir(other, 0700), 0);
     cr_expect_eq(store_copy(fixture.path, other, &err), STATUS_FAIL);
     cr_expect_eq(err.exit_code, EX_UNAVAILABLE);
+}
+
+static void write_large(const char *folder, const char *name)
+{
+    char path[2 * TEMP_PATH_SIZE];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    write_file(folder, name);
+    cr_assert_eq(truncate(path, LARGE_BYTES), 0);
+}
+
+Test(store_copies, copy_of_links_takes_what_cannot_be_a_link)
+{
+    uint64_t before = store_copy_bytes(fixture.path, other);
+    cr_expect_gt(before, 0);
+    write_large(fixture.path, "filter");
+    write_large(fixture.path, "000099.sst");
+    write_large(fixture.path, "LOG.old.1");
+    cr_expect_eq(store_copy_bytes(fixture.path, other), before);
+    write_large(fixture.path, "000099.log");
+    cr_expect_eq(store_copy_bytes(fixture.path, other), before + LARGE_BYTES);
+    cr_expect_neq(access(other, F_OK), 0);
+}
+
+/* As on another file system: no link can be made where something is. */
+Test(store_copies, copy_without_links_takes_all_that_is_kept)
+{
+    cr_assert_eq(mkdir(other, 0700), 0);
+    uint64_t before = store_copy_bytes(fixture.path, other);
+    write_large(fixture.path, "LOG.old.1");
+    cr_expect_eq(store_copy_bytes(fixture.path, other), before);
+    write_large(fixture.path, "filter");
+    write_large(fixture.path, "000099.sst");
+    cr_expect_eq(store_copy_bytes(fixture.path, other), before + 2 * (uint64_t)LARGE_BYTES);
+    cr_expect_eq(rmdir(other), 0);
 }
 
 Test(store_copies, what_is_no_store_is_not_copied)
