@@ -214,11 +214,12 @@ static void close_all(void)
 static void take(uint64_t first)
 {
     struct batch *batch = bench.batch;
+    const struct bytes *payloads = &bench.payloads[first % bench.events_kept];
     int64_t now_ms = clock_wall_ms();
     for (uint32_t i = 0; i < BATCH_RECORDS_MAX; i++) {
         uint64_t at = first + i;
         batch->records[i] = (struct record){
-            .payload = bench.payloads[at % bench.events_kept],
+            .payload = payloads[i],
             .origin = {.partition = (int32_t)(at / RUN_OF_PARTITION % PARTITIONS),
                        .offset = (int64_t)at,
                        .timestamp_ms = now_ms},
