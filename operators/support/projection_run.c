@@ -89,8 +89,10 @@ static __attribute__((noinline)) struct text read_text_rest(const uint8_t *at, c
 /* Nearly every size is one byte: an even one below 128. */
 static inline struct text read_text(const uint8_t *at, const uint8_t *end)
 {
-    if (LIKELY(at < end && (*at & 0x81) == 0 && *at / 2 < end - at))
-        return (struct text){at + 1, *at / 2u};
+    uint64_t twice = at < end ? *at : 1;
+    uint64_t size = twice >> 1; /* of 64 bits: all that follows waits for it, also to be widened */
+    if (LIKELY((twice & 0x81) == 0 && size < (uint64_t)(end - at)))
+        return (struct text){at + 1, size};
     return read_text_rest(at, end);
 }
 
@@ -129,9 +131,10 @@ static inline const uint8_t *skip_optional_texts(const struct operation *operati
     for (uint32_t count = operation->count; count > 0 && at; count--) {
         uint64_t mask = 0;
         if (LIKELY(end - at >= 2)) {
+            uint64_t twice = at[1];
             mask = -(uint64_t)(at[0] != operation->kind);
-            if (LIKELY(((at[0] & 0xFD) | (at[1] & 0x81 & mask)) == 0)) {
-                at = skip_bytes(at, end, 1 + ((1 + at[1] / 2u) & mask));
+            if (LIKELY(((at[0] & 0xFD) | (twice & 0x81 & mask)) == 0)) {
+                at = skip_bytes(at, end, 1 + ((1 + (twice >> 1)) & mask));
                 continue;
             }
         }
@@ -284,12 +287,14 @@ static inline const uint8_t *take_optional_text(struct run *run, const struct op
     struct slot *slot = &run->slots[operation->slot];
     uint64_t mask;
     if (LIKELY(end - at >= 2 && !slot->data)) {
-        mask = -(uint64_t)(at[0] != operation->kind);
-        uint64_t size = at[1] / 2u & mask;
-        if (LIKELY(((at[0] & 0xFD) | (at[1] & 0x81 & mask)) == 0)) {
-            slot->data = mask ? at + 2 : NULL;
+        if (at[0] == operation->kind)
+            return at + 1;
+        uint64_t twice = at[1];
+        uint64_t size = twice >> 1; /* as in read_text */
+        if (LIKELY(((at[0] & 0xFD) | (twice & 0x81)) == 0)) {
+            slot->data = at + 2;
             slot->size = size;
-            return skip_bytes(at, end, 1 + ((1 + size) & mask));
+            return skip_bytes(at, end, 2 + size);
         }
     }
     at = read_optional(operation, at, end, &mask);
