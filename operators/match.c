@@ -40,6 +40,12 @@ struct extras {
     uint32_t count;
 };
 
+/* Subjects, counted from the first of the round. */
+struct rare {
+    uint32_t subjects[BATCH_SUBJECTS_MAX];
+    uint32_t count;
+};
+
 struct match {
     struct environment environment;
     struct key_prf *prf;
@@ -49,6 +55,9 @@ struct match {
     uint32_t hits_of_place;     /* the first of the place */
     bool is_resumed;            /* it filled a round alone, and goes on in this one */
     uint8_t lookups[BATCH_SUBJECTS_MAX]; /* rules_lookups */
+    struct rare stripped;                /* subjects that may need LOOKUP_STRIPPED */
+    struct rare abroad;                  /* subjects that need LOOKUP_NATIONALITY */
+    struct rare open;                    /* subjects whose gate may be open: LOOKUP_NUMBER */
     uint8_t keyed[BATCH_SUBJECTS_MAX];   /* whether the filter passed the key under the issuer */
     uint8_t passes[BATCH_SUBJECTS_MAX];  /* bit p: there may be entries in place p */
     struct extras extras;
@@ -118,31 +127,51 @@ static void look_in_ranges(struct match *match, const struct canonical *form, ui
     }
 }
 
-/* All but the key under the issuer. The filter has every number of a shape whose gate is open, so
- * the gate comes first. */
-static void add_extras(struct match *match, const struct canonical *form, uint32_t subject,
-                       bool may_be_open)
+/* Fills lookups, and notes which subjects may need which look-up besides the one under the issuer.
+ * Who does cannot be foretold, so there is no branch on it: every subject is written down, and
+ * stays where it does. */
+static void note_rare(struct match *match, const struct canonical *forms, uint32_t count)
 {
-    uint32_t lookups = match->lookups[subject];
-    for (uint32_t lookup = LOOKUP_STRIPPED; lookup < LOOKUP_NUMBER; lookup++)
-        if (lookups >> lookup & 1)
-            add_extra(match, form, (enum lookup)lookup, subject);
-    if (lookups && may_be_open && is_gate_open(match, form))
-        add_extra(match, form, LOOKUP_NUMBER, subject);
-}
-
-/* Fills lookups, and asks for what few subjects have. */
-static void probe_rare(struct match *match, const struct canonical *forms, uint32_t count)
-{
-    enum { RARE = 1U << LOOKUP_STRIPPED | 1U << LOOKUP_NATIONALITY };
     const struct environment *environment = &match->environment;
     const struct templates *templates = rule_data_templates(environment->rules);
-    const struct open_shapes *open = store_open_shapes(environment->store);
+    const struct open_shapes *open_shapes = store_open_shapes(environment->store);
+    uint32_t stripped = 0;
+    uint32_t abroad = 0;
+    uint32_t open = 0;
     for (uint32_t i = 0; i < count; i++) {
-        bool may_be_open = open_shapes_has(open, canonical_form_shape(&forms[i]));
-        match->lookups[i] = (uint8_t)rules_lookups(templates, &forms[i]);
-        if (match->lookups[i] & RARE || may_be_open)
-            add_extras(match, &forms[i], i, may_be_open);
+        uint32_t lookups = rules_lookups_at_most(templates, &forms[i]);
+        uint32_t is_open = open_shapes_has(open_shapes, canonical_form_shape(&forms[i]));
+        match->lookups[i] = (uint8_t)lookups;
+        match->stripped.subjects[stripped] = i;
+        match->abroad.subjects[abroad] = i;
+        match->open.subjects[open] = i;
+        stripped += lookups >> LOOKUP_STRIPPED & 1;
+        abroad += lookups >> LOOKUP_NATIONALITY & 1;
+        open += lookups >> LOOKUP_NUMBER & is_open;
+    }
+    match->stripped.count = stripped;
+    match->abroad.count = abroad;
+    match->open.count = open;
+}
+
+/* Asks for what few subjects have: one kind after the other, so that it can be foretold what is to
+ * be done. The filter has every number of a shape whose gate is open, so the gate comes first. */
+static void probe_rare(struct match *match, const struct canonical *forms)
+{
+    const struct templates *templates = rule_data_templates(match->environment.rules);
+    for (uint32_t i = 0; i < match->stripped.count; i++) {
+        uint32_t subject = match->stripped.subjects[i];
+        match->lookups[subject] = (uint8_t)rules_lookups(templates, &forms[subject]);
+        if (match->lookups[subject] >> LOOKUP_STRIPPED & 1)
+            add_extra(match, &forms[subject], LOOKUP_STRIPPED, subject);
+    }
+    for (uint32_t i = 0; i < match->abroad.count; i++)
+        add_extra(match, &forms[match->abroad.subjects[i]], LOOKUP_NATIONALITY,
+                  match->abroad.subjects[i]);
+    for (uint32_t i = 0; i < match->open.count; i++) {
+        uint32_t subject = match->open.subjects[i];
+        if (is_gate_open(match, &forms[subject]))
+            add_extra(match, &forms[subject], LOOKUP_NUMBER, subject);
     }
 }
 
@@ -172,7 +201,8 @@ static bool probe(struct match *match, const struct batch *batch, uint32_t from)
     uint32_t count = batch->subjects_count - from;
     uint8_t any = 0;
     memset(match->passes, 0, count);
-    probe_rare(match, &batch->forms[from], count);
+    note_rare(match, &batch->forms[from], count);
+    probe_rare(match, &batch->forms[from]);
     probe_ranges(match, &batch->forms[from], count);
     probe_extras(match);
     store_probe(environment->store, &batch->keys[from], count, match->keyed);

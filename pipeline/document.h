@@ -75,6 +75,14 @@ static inline bool issuer_is_none(struct issuer issuer)
     return issuer.code[0] == 0;
 }
 
+/* The code's bytes as one number: those of different ones differ, and none is 0. */
+static inline uint32_t issuer_word(struct issuer issuer)
+{
+    const char *code = issuer.code;
+    return (uint32_t)(uint8_t)code[0] | (uint32_t)(uint8_t)code[1] << 8 |
+           (uint32_t)(uint8_t)code[2] << 16;
+}
+
 /* The code as a number to base 27, A = 1: no two share one, and none is 0. */
 enum { ISSUER_INDEXES = 27 * 27 * 27 };
 static inline uint32_t issuer_index(struct issuer issuer)

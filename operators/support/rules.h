@@ -21,23 +21,35 @@ enum lookup {
     LOOKUP_COUNT
 };
 
-/* The look-ups a document needs, as bits 1 << enum lookup; 0 when it is not to be screened.
- * LOOKUP_NUMBER is always among them: whether its gate is open is the caller's to ask. templates:
- * rule_data_templates(). Asked of every document, so it stands here. */
+/* The look-ups a document may need, as bits 1 << enum lookup; 0 when it is not to be screened.
+ * LOOKUP_NUMBER is always among them: whether its gate is open is the caller's to ask. Of
+ * LOOKUP_STRIPPED it may say too much. templates: rule_data_templates(). Asked of every document,
+ * so it stands here; which bits one has cannot be foretold, so there is no branch on them. */
+static inline uint32_t rules_lookups_at_most(const struct templates *templates,
+                                             const struct canonical *document)
+{
+    if (!canonical_is_screened(document))
+        return 0;
+    uint32_t issuer = issuer_word(document->issuer);
+    uint32_t nationality = issuer_word(document->nationality);
+    uint32_t has_issuer = issuer != 0;
+    uint32_t has_other = (nationality != 0) & (nationality != issuer);
+    uint32_t may_strip = templates_may_strip(&templates[issuer_index(document->issuer)],
+                                             document->number, document->size);
+    return 1U << LOOKUP_NUMBER | has_issuer << LOOKUP_ISSUER |
+           (has_issuer & may_strip) << LOOKUP_STRIPPED | has_other << LOOKUP_NATIONALITY;
+}
+
+/* Those it needs. */
 static inline uint32_t rules_lookups(const struct templates *templates,
                                      const struct canonical *document)
 {
-    struct issuer issuer = document->issuer;
-    if (!canonical_is_screened(document))
-        return 0;
-    bool has_issuer = !issuer_is_none(issuer);
-    bool is_stripped = has_issuer && templates_strip(&templates[issuer_index(issuer)],
-                                                     (enum document_type)document->type,
-                                                     document->number, document->size);
-    bool has_other =
-        !issuer_is_none(document->nationality) && !issuer_equal(document->nationality, issuer);
-    return 1U << LOOKUP_NUMBER | (uint32_t)has_issuer << LOOKUP_ISSUER |
-           (uint32_t)is_stripped << LOOKUP_STRIPPED | (uint32_t)has_other << LOOKUP_NATIONALITY;
+    uint32_t lookups = rules_lookups_at_most(templates, document);
+    if (lookups >> LOOKUP_STRIPPED & 1 &&
+        !templates_strip(&templates[issuer_index(document->issuer)],
+                         (enum document_type)document->type, document->number, document->size))
+        lookups &= ~(1U << LOOKUP_STRIPPED);
+    return lookups;
 }
 
 /* The form that is looked up: its issuer, number, size and fold are what keys and ranges go by. For

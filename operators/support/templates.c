@@ -189,11 +189,11 @@ bool templates_foldable(const struct templates *templates, enum document_type ty
     return false;
 }
 
-bool templates_strip_rest(const struct templates *templates, enum document_type type, const char *n,
-                          uint8_t size)
+bool templates_strip(const struct templates *templates, enum document_type type, const char *n,
+                     uint8_t size)
 {
     uint8_t rest = (uint8_t)(size - 1);
-    if (n[rest] != check_digit(n, rest))
+    if (!templates_may_strip(templates, n, size) || n[rest] != check_digit(n, rest))
         return false;
     if (!templates_apply(templates, type))
         return size == STRIPPED_SIZE_WITHOUT_TEMPLATES;

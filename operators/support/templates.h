@@ -3,7 +3,7 @@
  *
  * Pure functions over templates read at start; no allocation, any thread. n and m are canonical
  * numbers (canonical.h). Cost: a table look-up a character and template; asked only of documents
- * the filter let pass; only templates_strip is asked of every one, and mostly ends at the size.
+ * the filter let pass; only templates_may_strip is asked of every one.
  */
 #ifndef CHECKIT_TEMPLATES_H
 #define CHECKIT_TEMPLATES_H
@@ -56,21 +56,20 @@ bool templates_show_repaired(const struct templates *templates, enum document_ty
 bool templates_foldable(const struct templates *templates, enum document_type type, const char *n,
                         const char *m, uint8_t size);
 
-/* The rest of templates_strip, for what that does not rule out at once. */
-bool templates_strip_rest(const struct templates *templates, enum document_type type, const char *n,
-                          uint8_t size);
+/* Whether n without its last character is Stripped(n). */
+bool templates_strip(const struct templates *templates, enum document_type type, const char *n,
+                     uint8_t size);
 
-/* Whether n without its last character is Stripped(n). Every document is asked, and most end here:
- * they do not end with a digit, or are without it of no template's size, nor of the size of a
- * number with a check digit. */
+/* false: it is not. Every document is asked, and most end here: they do not end with a digit, or
+ * are without it of no template's size, nor of the size of a number with a check digit. size is
+ * above 0. */
 enum { STRIPPED_SIZE_WITHOUT_TEMPLATES = 10 };
-static inline bool templates_strip(const struct templates *templates, enum document_type type,
-                                   const char *n, uint8_t size)
+static inline bool templates_may_strip(const struct templates *templates, const char *n,
+                                       uint8_t size)
 {
-    bool size_may_do =
-        (templates->sizes >> (size - 1) & 1) || size == STRIPPED_SIZE_WITHOUT_TEMPLATES;
+    uint32_t sizes = templates->sizes | 1U << (STRIPPED_SIZE_WITHOUT_TEMPLATES - 1);
     bool has_digit = n[size - 1] <= '9'; /* A-Z and 0-9 are all there is */
-    return size_may_do && has_digit && templates_strip_rest(templates, type, n, size);
+    return (sizes >> (size - 1) & 1) & has_digit;
 }
 
 /* The 7-3-1 check digit of ICAO 9303 part 3, 4.9: '0' to '9'. */
