@@ -130,10 +130,11 @@ static void mark_duplicates(struct canonical_state *state, struct batch *batch,
 
 enum { NEAR_BITS = 6 }; /* of a hash: which of the 64 bits of near.seen */
 
-/* The numbers of one record so far, each as one bit of a hash. */
+/* The documents of one record so far: the number of each as one bit of a hash. */
 struct near {
     uint64_t seen;
     uint32_t record;
+    uint32_t count;
 };
 
 /* Whether one of the same record may have a number that begins alike. How many documents a record
@@ -143,8 +144,11 @@ static inline bool is_like_near(struct near *near, uint32_t record, const struct
     uint64_t number;
     memcpy(&number, form->number, sizeof number);
     uint64_t bit = UINT64_C(1) << hash_fibonacci(number, NEAR_BITS);
-    uint64_t seen = near->seen & -(uint64_t)(near->record == record);
-    *near = (struct near){.seen = seen | bit, .record = record};
+    uint64_t is_same = near->record == record;
+    uint64_t seen = near->seen & -is_same;
+    near->seen = seen | bit;
+    near->count = (near->count & -(uint32_t)is_same) + 1;
+    near->record = record;
     return seen & bit;
 }
 
@@ -188,17 +192,22 @@ static enum status canonical_process(void *opened, struct batch *batch, struct e
                                                       .named_by = &batch->subject_records[from],
                                                       .forms = &batch->forms[from],
                                                       .count = batch->subjects_count - from});
+    /* Only the first with documents can be taken in slices. */
+    struct record *first = &batch->records[batch->subject_records[from]];
+    bool is_sliced = batch->window_is_slice || first->documents_done > 0;
+    if (is_sliced)
+        mark_duplicates(state, batch, first);
     struct near near = {.record = BATCH_RECORDS_MAX}; /* there is no such record */
     for (uint32_t i = from; i < batch->subjects_count; i++) {
         struct canonical *form = &batch->forms[i];
+        const struct record *record = &batch->records[batch->subject_records[i]];
         if (form->unscreenable | form->flags)
             count_odd(state, batch, form);
         if (is_like_near(&near, batch->subject_records[i], form))
             compare_near(state, batch, i);
+        if (near.count == NEAR_MAX + 1 && !(is_sliced && record == first))
+            mark_duplicates(state, batch, record);
     }
-    for (uint32_t i = batch->records_done; i < batch->window_end; i++)
-        if (!has_few(batch, &batch->records[i]))
-            mark_duplicates(state, batch, &batch->records[i]);
     counters_add(&state->counters->documents, batch->subjects_count - from);
     batch->subjects_canonical = batch->subjects_count;
     return STATUS_OK;

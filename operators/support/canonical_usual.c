@@ -8,7 +8,7 @@
 /* Texts are loaded whole, with what follows them in the datum, and the rest is masked away: so
  * there is no loop over characters, whose end the processor would guess wrong at every other
  * document. */
-enum { WORD_SIZE = 8, LANES = 16, MEANING_BITS = 10, MEANINGS = 1 << MEANING_BITS };
+enum { WORD_SIZE = 8, LANES = 16, MEANING_BITS = 12, MEANINGS = 1 << MEANING_BITS };
 
 /* What a text of up to eight bytes was found to mean. */
 struct meaning {
