@@ -4,6 +4,7 @@ import dataclasses
 
 ENTRIES = 5_000_000
 ENTRIES_LARGE = 128_000_000
+AT_LEAST_ONCE, EXACTLY_ONCE = "at_least_once", "exactly_once"
 HIT_RATES = {"airline": 9e-6, "border": 6.5e-5, "stress": 1e-2}  # of `checkit generate`
 
 
@@ -19,13 +20,16 @@ class Case:
     workers: int = 1
     form: str = "booking"
     entries: int = 0
-    delivery: str = "at_least_once"
+    delivery: str = AT_LEAST_ONCE
     tls: bool = False
     share: float = 1.0
     partitions: int = 4
 
     def with_entries(self, entries):
         return dataclasses.replace(self, entries=self.entries or entries)
+
+    def at_least_once(self):
+        return dataclasses.replace(self, delivery=AT_LEAST_ONCE)
 
     @property
     def topic(self):
@@ -44,7 +48,7 @@ def size_label(count):
 CASES = {case.name: case for case in (
     Case("airline-lz4-1"),
     Case("airline-lz4-2", workers=2),
-    Case("airline-lz4-1-exactly-once", delivery="exactly_once"),
+    Case("airline-lz4-1-exactly-once", delivery=EXACTLY_ONCE),
     Case("airline-zstd-1", compression="zstd"),
     Case("airline-zstd-2", compression="zstd", workers=2),
     Case("airline-none-1", compression="none"),
@@ -53,7 +57,7 @@ CASES = {case.name: case for case in (
     Case("border-lz4-2", profile="border", workers=2),
     Case("stress-lz4-1", profile="stress", share=0.5),
     Case("stress-lz4-2", profile="stress", share=0.5, workers=2),
-    Case("stress-lz4-1-exactly-once", profile="stress", share=0.5, delivery="exactly_once"),
+    Case("stress-lz4-1-exactly-once", profile="stress", share=0.5, delivery=EXACTLY_ONCE),
     Case("wide-lz4-1", form="wide", share=0.1),
     Case("wide-lz4-2", form="wide", share=0.1, workers=2),
     Case("partner-lz4-1", form="partner"),

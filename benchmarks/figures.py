@@ -60,33 +60,46 @@ def ratios(ours, theirs):
     return [a / b for a, b in zip(ours, theirs)]
 
 
-def rows_of(case, events, bare, ours):
-    """A row a subject, as latest.json has them."""
+def median_ratios(ours, theirs, name):
+    return {f"throughput_ratio_to_{name}": round(
+                statistics.median(ratios(ours.rates, theirs.rates)), 3),
+            f"cpu_ratio_to_{name}": round(
+                statistics.median(ratios(ours.costs, theirs.costs)), 3)}
+
+
+def rows_of(case, events, bare, ours, once=None):
+    """A row a subject, as latest.json has them. once: the runs at least once that runs exactly once
+    are also compared with."""
     about = {"case": case.name, "workers": case.workers, "entries": case.entries,
              "compression": case.compression, "profile": case.profile, "form": case.form,
              "delivery": case.delivery, "tls": case.tls, "partitions": case.partitions,
              "topic_events": events}
     rows = []
     for subject, runs in (("bare", bare), ("checkit", ours)):
-        throughput = ratios(runs.rates, bare.rates)
-        cpu = ratios(runs.costs, bare.costs)
         rows.append({
             "case": about["case"], "subject": subject, "workers": case.workers,
             "events_per_s": round(statistics.median(runs.rates)),
             "cpu_ns_per_event": round(statistics.median(runs.costs), 1),
             "peak_mb": runs.peak_mb,
-            "throughput_ratio_to_bare": round(statistics.median(throughput), 3),
-            "cpu_ratio_to_bare": round(statistics.median(cpu), 3),
-            **about, "runs": runs.rows()})
+            **median_ratios(runs, bare, "bare"), **about, "runs": runs.rows()})
+    if once:
+        rows[-1] |= median_ratios(ours, once, "at_least_once")
     return rows
 
 
-def tell(case, bare, ours):
-    throughput, cpu = ratios(ours.rates, bare.rates), ratios(ours.costs, bare.costs)
+def tell_ratios(ours, theirs, name):
+    print(f"  ratio to {name}: throughput {spread(ratios(ours.rates, theirs.rates))}, "
+          f"CPU {spread(ratios(ours.costs, theirs.costs))}", flush=True)
+
+
+def tell(case, bare, ours, once=None):
     print(f"{case.name}: {spread(ours.rates)} events/s, {spread(ours.costs)} ns CPU an event, "
           f"{ours.peak_mb} MB peak")
     print(f"  bare: {spread(bare.rates)} events/s, {spread(bare.costs)} ns, {bare.peak_mb} MB")
-    print(f"  ratio to bare: throughput {spread(throughput)}, CPU {spread(cpu)}", flush=True)
+    tell_ratios(ours, bare, "bare")
+    if once:
+        print(f"  at least once: {spread(once.rates)} events/s, {spread(once.costs)} ns")
+        tell_ratios(ours, once, "at least once")
 
 
 # --- files of results ---------------------------------------------------------------------------
