@@ -186,8 +186,8 @@ static bool is_of_rebalance(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
 }
 
-void kafka_on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
-                        rd_kafka_topic_partition_list_t *list, void *opaque)
+static void on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     (void)client;
     struct kafka_consumer *consumer = opaque;
@@ -243,7 +243,8 @@ enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_pos
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (list->cnt > 0)
         code = timeout_ms ? commit_and_wait(consumer, list, timeout_ms)
-                          : rd_kafka_commit(consumer->client, list, true);
+                          : rd_kafka_commit_queue(consumer->client, list, consumer->events,
+                                                  on_committed, consumer);
     bool is_waiting = list->cnt > 0 && timeout_ms == 0 && code == RD_KAFKA_RESP_ERR_NO_ERROR;
     consumer->commits_waiting += is_waiting;
     rd_kafka_topic_partition_list_destroy(list);

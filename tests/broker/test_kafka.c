@@ -939,6 +939,27 @@ Test(kafka, commit_that_failed_in_the_background_is_told_once)
     kafka_consumer_close(member.consumer);
 }
 
+/* What was waited for has been answered: no poll counts its answer as one of the background's. */
+Test(kafka, commit_that_was_waited_for_is_not_told_again)
+{
+    struct member member = {0};
+    join_alone(&member);
+    struct kafka_position position = {0, 0, 1};
+    struct error err = {0};
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, PATIENCE_MS, &err), STATUS_OK);
+    cr_assert_eq(kafka_commits_waiting(member.consumer), 0);
+    rd_kafka_mock_push_request_errors(kafka_mock_cluster(fixture.mock), API_OFFSET_COMMIT, 1,
+                                      RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, 0, &err), STATUS_OK);
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
+    while (!kafka_take_commit_failure(member.consumer)) { /* later than the answer before */
+        step(&member);
+        cr_assert(clock_monotonic_ns() < deadline_ns);
+    }
+    cr_assert_eq(kafka_commits_waiting(member.consumer), 0);
+    kafka_consumer_close(member.consumer);
+}
+
 static void *stop_once_asking(void *stop)
 {
     while (!mock_was_asked(kafka_mock_cluster(fixture.mock), API_OFFSET_FETCH))
