@@ -1000,14 +1000,13 @@ Test(kafka, commit_of_nothing_is_fine)
     kafka_consumer_close(reader);
 }
 
-Test(kafka, commit_after_the_group_moved_on_is_void)
+Test(kafka, commit_after_the_partitions_were_lost_is_void)
 {
     static const struct {
         const char *group; /* of its own, so that nobody waits for the member before */
         rd_kafka_resp_err_t code;
     } cases[] = {{"first", RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION},
-                 {"second", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID},
-                 {"third", RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS}};
+                 {"second", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct member member = {0};
         fixture.config->group = cases[i].group;
@@ -1020,6 +1019,46 @@ Test(kafka, commit_after_the_group_moved_on_is_void)
                      "%s", err.text);
         kafka_consumer_close(member.consumer);
     }
+}
+
+static void refuse_commits(size_t count)
+{
+    rd_kafka_resp_err_t *codes = memory_new(count, sizeof *codes);
+    for (size_t i = 0; i < count; i++)
+        codes[i] = RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+    rd_kafka_mock_push_request_errors_array(kafka_mock_cluster(fixture.mock), API_OFFSET_COMMIT,
+                                            count, codes);
+    memory_free(codes);
+}
+
+Test(kafka, commit_refused_amid_a_rebalance_is_made_again)
+{
+    struct member member = {0};
+    join_alone(&member);
+    refuse_commits(3);
+    struct kafka_position position = {0, 0, 1};
+    struct error err = {0};
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, PATIENCE_MS, &err), STATUS_OK, "%s",
+                 err.text);
+    position.offset = KAFKA_OFFSET_NONE;
+    cr_assert_eq(kafka_committed(member.consumer, &position, 1, PATIENCE_MS, &err), STATUS_OK);
+    cr_assert_eq(position.offset, 1);
+    kafka_consumer_close(member.consumer);
+}
+
+Test(kafka, commit_refused_amid_a_rebalance_to_the_end_is_void)
+{
+    enum { COMMIT_MS = 1000, REFUSALS = 1000 };
+    struct member member = {0};
+    join_alone(&member);
+    refuse_commits(REFUSALS);
+    struct kafka_position position = {0, 0, 1};
+    struct error err = {0};
+    uint64_t began_ns = clock_monotonic_ns();
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, COMMIT_MS, &err), STATUS_ABORT, "%s",
+                 err.text);
+    cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+    kafka_consumer_close(member.consumer);
 }
 
 Test(kafka, commit_without_broker_gives_up_in_time)
