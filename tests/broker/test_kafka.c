@@ -18,6 +18,7 @@ enum {
     API_PRODUCE = 0,
     API_OFFSET_COMMIT = 8,
     API_OFFSET_FETCH = 9,
+    API_LEAVE_GROUP = 13,
 };
 
 /* --- fixture --- */
@@ -1097,6 +1098,27 @@ Test(kafka, consumer_closes_in_time_with_a_commit_that_is_never_answered)
     uint64_t began_ns = clock_monotonic_ns();
     kafka_consumer_close(member.consumer);
     cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+}
+
+/* As whoever joins has none before others have given up theirs: they would wait for it until its
+ * session has timed out. */
+Test(kafka, member_without_partitions_leaves_the_group)
+{
+    struct member first = {0};
+    join_alone(&first);
+    struct member second = {0};
+    join(&second, 1);
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
+    while (second.assigned_calls == 0) {
+        step(&first);
+        step(&second);
+        cr_assert(clock_monotonic_ns() < deadline_ns);
+    }
+    cr_assert_eq(second.owned, 0);
+    rd_kafka_mock_start_request_tracking(kafka_mock_cluster(fixture.mock));
+    kafka_consumer_close(second.consumer);
+    cr_assert(mock_was_asked(kafka_mock_cluster(fixture.mock), API_LEAVE_GROUP));
+    kafka_consumer_close(first.consumer);
 }
 
 static void *give_up_again_and_again(void *client)
