@@ -132,7 +132,8 @@ enum status kafka_seek(struct kafka_consumer *consumer, const struct kafka_posit
 /* Commits, leaving out positions without an offset, and waits for the broker's answer up to
  * timeout_ms (then STATUS_RETRY). 0: in the background; whether one failed since last asked is
  * told by kafka_take_commit_failure once a poll has served the answer. A commit refused since the
- * partitions have moved on is STATUS_ABORT. */
+ * group rebalances is made again in that time, unless the partitions are lost. STATUS_ABORT: they
+ * are, or it was refused to the end. */
 enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
                          uint32_t count, uint32_t timeout_ms, struct error *err) MUST_USE;
 bool kafka_take_commit_failure(struct kafka_consumer *consumer);

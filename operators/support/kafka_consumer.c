@@ -32,10 +32,10 @@ static enum status open_client(struct kafka_consumer *consumer, const struct con
     TRY(kafka_consumer_settings(config, name, &settings, err));
     rd_kafka_conf_set_opaque(settings, consumer);
     rd_kafka_conf_set_rebalance_cb(settings, kafka_on_rebalance);
-    rd_kafka_conf_set_offset_commit_cb(settings, kafka_on_committed);
     rd_kafka_conf_set_stats_cb(settings, on_statistics);
     TRY(kafka_client_open(RD_KAFKA_CONSUMER, settings, &consumer->client, err));
     (void)rd_kafka_poll_set_consumer(consumer->client);
+    consumer->events = rd_kafka_queue_get_consumer(consumer->client);
     consumer->records = rd_kafka_queue_new(consumer->client);
     consumer->ends = rd_kafka_queue_new(consumer->client);
     consumer->outside = rd_kafka_topic_partition_list_new(1);
@@ -162,6 +162,7 @@ static void destroy_client(rd_kafka_t *client)
 static void destroy(struct kafka_consumer *consumer)
 {
     if (consumer->client) {
+        rd_kafka_queue_destroy(consumer->events);
         rd_kafka_queue_destroy(consumer->records);
         rd_kafka_queue_destroy(consumer->ends);
         rd_kafka_topic_partition_list_destroy(consumer->outside);

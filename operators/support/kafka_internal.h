@@ -75,6 +75,7 @@ struct kafka_topic {
 
 struct kafka_consumer {
     rd_kafka_t *client;
+    rd_kafka_queue_t *events; /* the client's own: rebalances, answers to commits, errors */
     /* Assigned partitions deliver here and not on the consumer's own queue, so that a batch is
      * taken without a rebalance being served in its middle: librdkafka would hand out records of
      * partitions just given up and count them as read. */
@@ -118,8 +119,6 @@ rd_kafka_topic_partition_list_t *kafka_list_of(const struct kafka_consumer *cons
                                                uint32_t count, bool only_offsets);
 rd_kafka_resp_err_t kafka_first_error(const rd_kafka_topic_partition_list_t *list);
 rd_kafka_resp_err_t kafka_take_code(rd_kafka_error_t *error);
-void kafka_on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
-                        rd_kafka_topic_partition_list_t *list, void *opaque);
 
 /* kafka_assignment.c */
 void kafka_on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t code,

@@ -2,12 +2,16 @@
 #include <string.h>
 
 #include "operators/support/kafka_internal.h"
+#include "pipeline/base/clock.h"
 #include "pipeline/base/log.h"
 #include "pipeline/base/memory.h"
 
 enum {
     ANSWER_MS = 10000, /* one question to the brokers */
-    SEEK_MS = 5000
+    SEEK_MS = 5000,
+    COMMIT_PAUSE_MS = 50,   /* between two attempts */
+    COMMIT_ANSWER_MS = 500, /* with less left there is no other attempt */
+    NS_PER_MS = 1000000
 };
 
 /* --- topics and partitions --- */
@@ -186,8 +190,8 @@ static bool is_of_rebalance(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
 }
 
-void kafka_on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
-                        rd_kafka_topic_partition_list_t *list, void *opaque)
+static void on_committed(rd_kafka_t *client, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     (void)client;
     struct kafka_consumer *consumer = opaque;
@@ -236,14 +240,34 @@ static rd_kafka_resp_err_t commit_and_wait(struct kafka_consumer *consumer,
     return code;
 }
 
+/* Amid a rebalance partitions stay ours until they are asked back: what the broker refuses while
+ * the generation changes it takes a moment later. Once they are lost, it would be another's. */
+static rd_kafka_resp_err_t commit_in_time(struct kafka_consumer *consumer,
+                                          const rd_kafka_topic_partition_list_t *list,
+                                          uint32_t timeout_ms)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+    for (;;) {
+        rd_kafka_resp_err_t code = commit_and_wait(consumer, list, timeout_ms);
+        if (!is_of_rebalance(code) || rd_kafka_assignment_lost(consumer->client))
+            return code;
+        clock_sleep_ms(COMMIT_PAUSE_MS);
+        uint64_t now_ns = clock_monotonic_ns();
+        if (now_ns + (uint64_t)COMMIT_ANSWER_MS * NS_PER_MS > deadline_ns)
+            return code;
+        timeout_ms = (uint32_t)((deadline_ns - now_ns) / NS_PER_MS);
+    }
+}
+
 enum status kafka_commit(struct kafka_consumer *consumer, const struct kafka_position *positions,
                          uint32_t count, uint32_t timeout_ms, struct error *err)
 {
     rd_kafka_topic_partition_list_t *list = kafka_list_of(consumer, positions, count, true);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (list->cnt > 0)
-        code = timeout_ms ? commit_and_wait(consumer, list, timeout_ms)
-                          : rd_kafka_commit(consumer->client, list, true);
+        code = timeout_ms ? commit_in_time(consumer, list, timeout_ms)
+                          : rd_kafka_commit_queue(consumer->client, list, consumer->events,
+                                                  on_committed, consumer);
     bool is_waiting = list->cnt > 0 && timeout_ms == 0 && code == RD_KAFKA_RESP_ERR_NO_ERROR;
     consumer->commits_waiting += is_waiting;
     rd_kafka_topic_partition_list_destroy(list);

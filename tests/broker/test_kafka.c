@@ -18,6 +18,7 @@ enum {
     API_PRODUCE = 0,
     API_OFFSET_COMMIT = 8,
     API_OFFSET_FETCH = 9,
+    API_LEAVE_GROUP = 13,
 };
 
 /* --- fixture --- */
@@ -939,6 +940,27 @@ Test(kafka, commit_that_failed_in_the_background_is_told_once)
     kafka_consumer_close(member.consumer);
 }
 
+/* What was waited for has been answered: no poll counts its answer as one of the background's. */
+Test(kafka, commit_that_was_waited_for_is_not_told_again)
+{
+    struct member member = {0};
+    join_alone(&member);
+    struct kafka_position position = {0, 0, 1};
+    struct error err = {0};
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, PATIENCE_MS, &err), STATUS_OK);
+    cr_assert_eq(kafka_commits_waiting(member.consumer), 0);
+    rd_kafka_mock_push_request_errors(kafka_mock_cluster(fixture.mock), API_OFFSET_COMMIT, 1,
+                                      RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, 0, &err), STATUS_OK);
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
+    while (!kafka_take_commit_failure(member.consumer)) { /* later than the answer before */
+        step(&member);
+        cr_assert(clock_monotonic_ns() < deadline_ns);
+    }
+    cr_assert_eq(kafka_commits_waiting(member.consumer), 0);
+    kafka_consumer_close(member.consumer);
+}
+
 static void *stop_once_asking(void *stop)
 {
     while (!mock_was_asked(kafka_mock_cluster(fixture.mock), API_OFFSET_FETCH))
@@ -979,14 +1001,13 @@ Test(kafka, commit_of_nothing_is_fine)
     kafka_consumer_close(reader);
 }
 
-Test(kafka, commit_after_the_group_moved_on_is_void)
+Test(kafka, commit_after_the_partitions_were_lost_is_void)
 {
     static const struct {
         const char *group; /* of its own, so that nobody waits for the member before */
         rd_kafka_resp_err_t code;
     } cases[] = {{"first", RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION},
-                 {"second", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID},
-                 {"third", RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS}};
+                 {"second", RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct member member = {0};
         fixture.config->group = cases[i].group;
@@ -999,6 +1020,47 @@ Test(kafka, commit_after_the_group_moved_on_is_void)
                      "%s", err.text);
         kafka_consumer_close(member.consumer);
     }
+}
+
+static void refuse_commits(size_t count)
+{
+    rd_kafka_resp_err_t *codes = memory_new(count, sizeof *codes);
+    for (size_t i = 0; i < count; i++)
+        codes[i] = RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+    rd_kafka_mock_push_request_errors_array(kafka_mock_cluster(fixture.mock), API_OFFSET_COMMIT,
+                                            count, codes);
+    memory_free(codes);
+}
+
+Test(kafka, commit_refused_amid_a_rebalance_is_made_again)
+{
+    struct member member = {0};
+    join_alone(&member);
+    refuse_commits(3);
+    struct kafka_position position = {0, 0, 1};
+    struct error err = {0};
+    cr_assert_eq(kafka_commit(member.consumer, &position, 1, PATIENCE_MS, &err), STATUS_OK, "%s",
+                 err.text);
+    position.offset = KAFKA_OFFSET_NONE;
+    cr_assert_eq(kafka_committed(member.consumer, &position, 1, PATIENCE_MS, &err), STATUS_OK);
+    cr_assert_eq(position.offset, 1);
+    kafka_consumer_close(member.consumer);
+}
+
+/* STATUS_RETRY only when the last answer is late, as on a busy machine. */
+Test(kafka, commit_refused_amid_a_rebalance_gives_up_in_time)
+{
+    enum { COMMIT_MS = 1000, REFUSALS = 1000 };
+    struct member member = {0};
+    join_alone(&member);
+    refuse_commits(REFUSALS);
+    struct kafka_position position = {0, 0, 1};
+    struct error err = {0};
+    uint64_t began_ns = clock_monotonic_ns();
+    enum status status = kafka_commit(member.consumer, &position, 1, COMMIT_MS, &err);
+    cr_assert(status == STATUS_ABORT || status == STATUS_RETRY, "%s", err.text);
+    cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+    kafka_consumer_close(member.consumer);
 }
 
 Test(kafka, commit_without_broker_gives_up_in_time)
@@ -1037,6 +1099,27 @@ Test(kafka, consumer_closes_in_time_with_a_commit_that_is_never_answered)
     uint64_t began_ns = clock_monotonic_ns();
     kafka_consumer_close(member.consumer);
     cr_assert(clock_monotonic_ns() - began_ns < PATIENCE_MS * UINT64_C(1000000));
+}
+
+/* As whoever joins has none before others have given up theirs: they would wait for it until its
+ * session has timed out. */
+Test(kafka, member_without_partitions_leaves_the_group)
+{
+    struct member first = {0};
+    join_alone(&first);
+    struct member second = {0};
+    join(&second, 1);
+    uint64_t deadline_ns = clock_monotonic_ns() + PATIENCE_MS * UINT64_C(1000000);
+    while (second.assigned_calls == 0) {
+        step(&first);
+        step(&second);
+        cr_assert(clock_monotonic_ns() < deadline_ns);
+    }
+    cr_assert_eq(second.owned, 0);
+    rd_kafka_mock_start_request_tracking(kafka_mock_cluster(fixture.mock));
+    kafka_consumer_close(second.consumer);
+    cr_assert(mock_was_asked(kafka_mock_cluster(fixture.mock), API_LEAVE_GROUP));
+    kafka_consumer_close(first.consumer);
 }
 
 static void *give_up_again_and_again(void *client)

@@ -7,6 +7,7 @@ A test file ends in `harness.main()`; it is run as `test_X.py CHECKIT`, with KAF
 CHECKIT_TEST_SEED replays the random choices of a run; each prints its own.
 """
 
+import base64
 import datetime
 import hashlib
 import http.client
@@ -232,6 +233,32 @@ def read_all(*topics):
         return reader.read()
     finally:
         reader.close()
+
+
+class CommittedReader:
+    """What a reader of committed messages sees, by Kafka's own client, compiled for the module."""
+
+    SOURCE = pathlib.Path(__file__).with_name("ReadCommitted.java")
+
+    def __init__(self):
+        folder = tempfile.TemporaryDirectory(prefix="checkit-reader-")
+        unittest.addModuleCleanup(folder.cleanup)
+        self.classes = f"{folder.name}:{os.environ['KAFKA_JARS']}/*"
+        subprocess.run(["javac", "-cp", self.classes, "-d", folder.name, self.SOURCE], check=True)
+
+    def read(self, *topics):
+        """{topic: values} of what there is now."""
+        done = subprocess.run(
+            ["java", "-XX:TieredStopAtLevel=1", "-cp", self.classes, self.SOURCE.stem,
+             CLUSTER.bootstrap, *topics],
+            capture_output=True, text=True, timeout=WAIT_S, check=False)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        values = {topic: [] for topic in topics}
+        for line in done.stdout.splitlines():
+            topic, _, _, value = line.split()
+            values[topic].append(None if value == "-" else base64.b64decode(value))
+        return values
 
 
 def topic_config(topic, **configs):
@@ -509,9 +536,12 @@ class GroupCase(Case):
             self.writer_.send(self.topics.bookings, event(i), partition=i % partitions)
         self.writer_.flush()
 
+    def alert_values(self):
+        return [record.value for record in read_all(self.topics.alerts)]
+
     def alerts(self):
         """How often each record was alerted: {(topic, partition, offset): count}."""
-        alerts = [decode("Alert", record.value) for record in read_all(self.topics.alerts)]
+        alerts = [decode("Alert", value) for value in self.alert_values()]
         return Counter((a["event"]["topic"], a["event"]["partition"], a["event"]["offset"])
                        for a in alerts)
 

@@ -7,21 +7,14 @@ must have one alert.
 Run: KAFKA_JARS=DIR python3 test_exactly_once.py CHECKIT
 """
 
-import base64
-import os
-import pathlib
 import signal
-import subprocess
-import tempfile
-import unittest
 from collections import Counter
 
 import harness
 from cluster import freeze, wait_until
-from harness import WAIT_S, GroupCase, checkit, decode
+from harness import WAIT_S, CommittedReader, GroupCase, checkit, decode
 
-READER = pathlib.Path(__file__).with_name("ReadCommitted.java")
-READER_CLASSES = None  # set by setUpModule
+READER = None  # set by setUpModule
 LETTER_BYTES = 2000  # what the topic of the dead letters takes
 KAFKA = {
     "session.timeout.ms": 2000,
@@ -32,11 +25,8 @@ POINTS = ["worker_after_receipts", "worker_before_commit", "transaction_has_offs
 
 
 def setUpModule():
-    global READER_CLASSES
-    folder = tempfile.TemporaryDirectory(prefix="checkit-reader-")
-    unittest.addModuleCleanup(folder.cleanup)
-    READER_CLASSES = f"{folder.name}:{os.environ['KAFKA_JARS']}/*"
-    subprocess.run(["javac", "-cp", READER_CLASSES, "-d", folder.name, READER], check=True)
+    global READER
+    READER = CommittedReader()
 
 
 class ExactlyOnce(GroupCase):
@@ -58,19 +48,6 @@ class ExactlyOnce(GroupCase):
 
     # --- what is seen ---
 
-    def committed_messages(self, *topics):
-        """{topic: values} of what a reader of committed messages sees now."""
-        done = subprocess.run(
-            ["java", "-XX:TieredStopAtLevel=1", "-cp", READER_CLASSES, READER.stem,
-             harness.CLUSTER.bootstrap, *topics],
-            capture_output=True, text=True, timeout=WAIT_S, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        values = {topic: [] for topic in topics}
-        for line in done.stdout.splitlines():
-            topic, _, _, value = line.split()
-            values[topic].append(None if value == "-" else base64.b64decode(value))
-        return values
-
     def screened(self):
         """Whether the group has committed all that was sent."""
         committed = {(p.topic, p.partition): offset
@@ -88,7 +65,7 @@ class ExactlyOnce(GroupCase):
     def check(self):
         """Everything sent has been screened: what is seen of it?"""
         topics = self.topics
-        seen = self.committed_messages(topics.alerts, topics.receipts, topics.dead_letters)
+        seen = READER.read(topics.alerts, topics.receipts, topics.dead_letters)
         alerts = [decode("Alert", value) for value in seen[topics.alerts]]
         places = Counter((a["event"]["topic"], a["event"]["partition"], a["event"]["offset"])
                          for a in alerts)

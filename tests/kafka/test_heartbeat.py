@@ -67,17 +67,20 @@ class Heartbeat(GroupCase):
             self.assertEqual(alert["tier"], "EXACT")
             self.assertIn("TEST", alert["flags"])
         self.assertEqual({alert["event"]["journey_ref"] for alert in alerts}, instances)
-        committed = self.committed(self.topics.heartbeat)  # one may be sent while it stops
-        beats = [decode("BookingEvent", record.value)
-                 for record in read_all(self.topics.heartbeat)
-                 if record.offset < committed.get(record.partition, 0)]
-        ids = [alert["event"]["event_id"] for alert in alerts]
-        self.assertEqual(set(ids), {beat["event_id"] for beat in beats}, "each has its alert")
+        # A stop may alert what it does not commit, amid a rebalance, or what comes while it stops.
+        ends = self.committed(self.topics.heartbeat)
+        sent = {(record.partition, record.offset): decode("BookingEvent", record.value)["event_id"]
+                for record in read_all(self.topics.heartbeat)}
+        committed = {event_id for (partition, offset), event_id in sent.items()
+                     if offset < ends.get(partition, 0)}
+        alerted = {alert["event"]["event_id"] for alert in alerts}
+        self.assertLessEqual(committed, alerted, "each has its alert")
+        self.assertLessEqual(alerted, set(sent.values()))
         for record in read_all(self.topics.alerts):
             self.assertNotIn("TEST", decode("Alert", record.value)["flags"])
         proven = sum(receipt["records"] for receipt in self.receipts()
                      if receipt["topic"] == self.topics.heartbeat)
-        self.assertGreaterEqual(proven, len(beats), "receipts count them as any record")
+        self.assertGreaterEqual(proven, len(committed), "receipts count them as any record")
 
     def test_topic_that_is_missing_is_told_and_so_is_an_entry_withdrawn(self):
         self.start_site()

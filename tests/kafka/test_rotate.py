@@ -12,8 +12,8 @@ import threading
 import harness
 from cluster import wait_until
 from harness import (
-    WAIT_S, GroupCase, Writer, booking, checkit, decode, document, encode, read_all, upsert,
-    withdraw,
+    WAIT_S, CommittedReader, GroupCase, Writer, booking, checkit, decode, document, encode,
+    read_all, upsert, withdraw,
 )
 
 ENTRIES = 30_000
@@ -221,7 +221,16 @@ class AtLeastOnce(Rotation):
 
 
 class ExactlyOnce(Rotation):
+    """Whatever the group does: what a rebalance aborts is sent again, and seen once."""
+
     delivery = "exactly_once"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.reader_ = CommittedReader()
+
+    def alert_values(self):
+        return self.reader_.read(self.topics.alerts)[self.topics.alerts]
 
     def test_nothing_is_missed_or_told_twice(self):
         self.rotate_and_check()
