@@ -18,6 +18,7 @@
 
 #include "operators/support/kafka_internal.h"
 #include "pipeline/base/clock.h"
+#include "pipeline/base/memory.h"
 
 enum { CONSUMERS_MAX = 64, PARTITIONS_MAX = 4096, POLL_MS = 5, LOOK_EVERY_MS = 10 };
 
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
     static struct consumer consumers[CONSUMERS_MAX];
     struct config *config = NULL;
     struct error err = {0};
+    memory_keep_freed(); /* as `checkit screen` */
     uint32_t count = argc == 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
     if (count < 1 || count > CONSUMERS_MAX)
         fail("usage", "bare CONFIG CONSUMERS");

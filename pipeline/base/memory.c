@@ -1,10 +1,17 @@
 #include "pipeline/base/memory.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 enum { HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
+
+/* glibc's own limit for pieces that are not mapped one by one, and what may lie free on top of a
+ * heap. */
+enum { HEAP_PIECE_BYTES_MAX = 32 * 1024 * 1024, HEAP_FREE_BYTES_MAX = 16 * 1024 * 1024 };
 
 static void die(size_t count, size_t size)
 {
@@ -72,6 +79,14 @@ void memory_free_table(void *memory, size_t size_bytes)
 {
     if (memory)
         (void)munmap(memory, up_to_huge_pages(size_bytes ? size_bytes : 1));
+}
+
+void memory_keep_freed(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE_BYTES_MAX);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_FREE_BYTES_MAX);
+#endif
 }
 
 void arena_open(struct arena *arena, size_t capacity_bytes)

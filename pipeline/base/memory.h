@@ -29,6 +29,11 @@ void memory_free(void *memory);
 void *memory_new_table(size_t size_bytes);
 void memory_free_table(void *memory, size_t size_bytes); /* memory may be NULL */
 
+/* For a process that takes and gives back megabytes all the time, on several threads: what is given
+ * back stays with the process, up to 16 MB a heap, where the C library would return it to the
+ * system and take it again page by page. Called before there are threads. */
+void memory_keep_freed(void);
+
 /* A fixed buffer handed out from the front and taken back all at once. One thread. */
 struct arena {
     uint8_t *buffer; /* owned: arena_close */

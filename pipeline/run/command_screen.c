@@ -1,4 +1,5 @@
 #include "pipeline/base/log.h"
+#include "pipeline/base/memory.h"
 #include "pipeline/run/arguments.h"
 #include "pipeline/run/reload.h"
 #include "pipeline/run/screener.h"
@@ -59,6 +60,7 @@ static enum status screen(const char *path, struct config *config, bool until_en
                           struct error *err)
 {
     struct screener *screener = NULL;
+    memory_keep_freed();
     TRY(screener_open(config, &screener, err));
     struct reload reload = {path, config, screener};
     enum status status =
