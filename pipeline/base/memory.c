@@ -1,8 +1,6 @@
 #include "pipeline/base/memory.h"
 
-#ifdef __GLIBC__
 #include <malloc.h>
-#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -83,10 +81,8 @@ void memory_free_table(void *memory, size_t size_bytes)
 
 void memory_keep_freed(void)
 {
-#ifdef __GLIBC__
     (void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE_BYTES_MAX);
     (void)mallopt(M_TRIM_THRESHOLD, HEAP_FREE_BYTES_MAX);
-#endif
 }
 
 void arena_open(struct arena *arena, size_t capacity_bytes)

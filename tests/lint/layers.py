@@ -48,7 +48,7 @@ SYSTEM = set("""
     stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sysexits.h time.h unistd.h
     netdb.h netinet/in.h netinet/tcp.h arpa/inet.h sys/eventfd.h sys/file.h sys/mman.h sys/random.h
     sys/resource.h sys/select.h sys/socket.h sys/stat.h sys/statvfs.h sys/time.h sys/types.h
-    sys/uio.h sys/un.h sys/wait.h sys/ioctl.h termios.h
+    sys/uio.h sys/un.h sys/wait.h sys/ioctl.h termios.h malloc.h
     """.split())
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(.*?)[ \t]*$', re.MULTILINE)
