@@ -193,7 +193,7 @@ static enum status canonical_process(void *opened, struct batch *batch, struct e
                                                       .forms = &batch->forms[from],
                                                       .count = batch->subjects_count - from});
     /* Only the first with documents can be taken in slices. */
-    struct record *first = &batch->records[batch->subject_records[from]];
+    const struct record *first = &batch->records[batch->subject_records[from]];
     bool is_sliced = batch->window_is_slice || first->documents_done > 0;
     if (is_sliced)
         mark_duplicates(state, batch, first);

@@ -64,14 +64,12 @@ static inline uint32_t canonical_form_shape(const struct canonical *form)
 }
 
 /* Of a number of at least NUMBER_SIZE_MIN: false where step 7 of rules 2 does not refuse it, unless
- * it is one character throughout. Looks at its first two characters, and its last two, which may be
- * anything: then what it says means nothing. */
+ * it is one character throughout. Looks at its first two characters, and its last two. */
 static inline bool canonical_may_be_placeholder(const struct canonical *form)
 {
 #define SECOND(character) (UINT64_C(1) << ((character) - '0'))
     /* By the first two characters of the fold: those of canonical.c's words. */
-    enum { CHARACTERS = 64 }; /* from '0' on: all of a number's, and a power of two */
-    static const uint64_t seconds[CHARACTERS] = {
+    static const uint64_t seconds['Z' - '0' + 1] = {
         ['A' - '0'] = SECOND('P'),
         ['N' - '0'] = SECOND('0') | SECOND('U'),
         ['P' - '0'] = SECOND('A') | SECOND('E'),
@@ -82,9 +80,7 @@ static inline bool canonical_may_be_placeholder(const struct canonical *form)
 #undef SECOND
     const char *fold = form->fold;
     const char *last = form->number + form->size - 2;
-    uint32_t first = (uint32_t)(fold[0] - '0') % CHARACTERS;
-    uint32_t second = (uint32_t)(fold[1] - '0') % CHARACTERS;
-    bool is_word = seconds[first] >> second & 1;
+    bool is_word = seconds[fold[0] - '0'] >> (fold[1] - '0') & 1;
     return is_word | ((last[0] == '0') & (last[1] == '0'));
 }
 
